@@ -258,6 +258,18 @@ end
 $$;
 comment on function outbox.release_lease(int, bigint) is 'Gives a shard back at once, for a graceful stop';
 
+create function outbox.rebase(moved_shard int, from_snapshot pg_snapshot) returns outbox.position
+language sql volatile
+begin atomic
+    insert into outbox.position (shard, n, epoch, system_identifier, timeline, lower, lower_floor, published)
+    select p.shard, p.n + 1, p.epoch, i.system_identifier, i.timeline, rebase.from_snapshot, 0, p.published
+    from outbox.current_position p, outbox.identity() i where p.shard = rebase.moved_shard
+    returning *;
+end;
+comment on function outbox.rebase(int, pg_snapshot) is
+    'Binds a position to this system and timeline after a failover, restore or dump. Everything not visible in '
+    'the snapshot is published: ''1:1:'' repeats all of the history, pg_current_snapshot() skips what is there';
+
 create function outbox.read(lower pg_snapshot, floor bigint, upper pg_snapshot, after_seq bigint, max_rows int)
 returns table (seq bigint, id uuid, aggregatetype text, aggregateid text, type text, payload jsonb, body bytea,
                content_type text, headers jsonb, created_at timestamptz, tx xid8)
@@ -367,5 +379,6 @@ grant update on outbox.lease to postroom_relay;
 grant execute on function outbox.acquire_lease(int, text, interval), outbox.renew_lease(int, bigint, interval),
     outbox.release_lease(int, bigint), outbox.maintain() to postroom_relay;
 grant insert on outbox.position to postroom_operator;
+grant execute on function outbox.rebase(int, pg_snapshot) to postroom_operator;
 grant update (resolved_at, resolution) on outbox.dead_letter to postroom_operator;
 grant update on outbox.setting to postroom_operator;

@@ -1,0 +1,52 @@
+#include "relay/admin.hpp"
+
+#include <charconv>
+#include <stdexcept>
+
+#include <httplib.h>
+#include <spdlog/spdlog.h>
+
+namespace relay {
+
+Admin::Admin(const std::string& listen, const Status& status) : server_{std::make_unique<httplib::Server>()} {
+    const auto colon = listen.rfind(':');
+    int port = -1;
+    if (colon != std::string::npos)
+        std::from_chars(listen.data() + colon + 1, listen.data() + listen.size(), port);
+    if (port < 0 || port > 65535)
+        throw std::invalid_argument{"admin.listen = '" + listen + "' is not HOST:PORT"};
+    const auto host = colon == 0 ? std::string{"127.0.0.1"} : listen.substr(0, colon);
+
+    server_->new_task_queue = [] { return new httplib::ThreadPool{2, 16}; };
+    server_->set_payload_max_length(1024);
+    server_->set_read_timeout(5);
+    server_->set_write_timeout(5);
+    server_->Get("/livez", [&status](const httplib::Request&, httplib::Response& response) {
+        response.status = status.alive() ? 200 : 503;
+        response.set_content(status.alive() ? "ok\n" : "the main loop has given no sign of life for 30 s\n",
+                             "text/plain");
+    });
+    // A standby is ready: it takes over when the lease is free.
+    server_->Get("/readyz", [&status](const httplib::Request&, httplib::Response& response) {
+        const auto state = status.state();
+        const bool ready = state == State::leading || state == State::standby;
+        response.status = ready ? 200 : 503;
+        response.set_content(std::string{to_string(state)} + "\n", "text/plain");
+    });
+    server_->Get("/metrics", [&status](const httplib::Request&, httplib::Response& response) {
+        response.set_content(status.metrics(), "text/plain; version=0.0.4");
+    });
+
+    const int bound = port == 0 ? server_->bind_to_any_port(host)
+                                : (server_->bind_to_port(host, port) ? port : -1);
+    if (bound < 0)
+        throw std::invalid_argument{"cannot listen on admin.listen = '" + listen +
+                                    "': the address is taken or not of this host"};
+    spdlog::info("admin on http://{}:{}", host, bound);
+    thread_ = std::jthread{[this] { server_->listen_after_bind(); }};
+    server_->wait_until_ready();
+}
+
+Admin::~Admin() { server_->stop(); }
+
+}  // namespace relay

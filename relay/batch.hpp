@@ -1,0 +1,72 @@
+// Events read from the outbox, on their way to Kafka.
+//
+// A batch owns the bytes of its rows, so that the sink can hand them to librdkafka without a copy; it has to
+// outlive their delivery. Not thread-safe: it has one owner at a time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace relay {
+
+using UuidBytes = std::array<unsigned char, 16>;
+std::string to_string(const UuidBytes& id);
+
+struct Batch;
+
+struct Row {
+    std::int64_t seq{};
+    UuidBytes id{};
+    std::string_view aggregate_type, aggregate_id, type;
+    std::optional<std::string_view> value;  // JSON text or bytes; none is a tombstone
+    std::string_view content_type;
+    std::string_view headers;  // a JSON object as text, or empty
+    Batch* batch{};            // for the delivery report, which knows the row only
+};
+
+struct Batch {
+    std::vector<Row> rows;
+    std::vector<std::unique_ptr<char[]>> blocks;  // what the rows' views look into
+    std::size_t bytes{};
+    std::size_t undelivered{};  // rows that are neither acknowledged nor parked
+    std::int64_t last_seq() const { return rows.back().seq; }
+};
+
+// Makes batches of rows in PostgreSQL's binary format: the columns that table_source selects.
+class BatchBuilder {
+public:
+    // One value of a row; data is null for NULL.
+    struct Field {
+        const char* data{};
+        std::size_t size{};
+    };
+    static constexpr std::size_t columns = 9;
+    using Fields = std::array<Field, columns>;
+
+    void add(const Fields& fields);
+    bool empty() const { return !batch_ || batch_->rows.empty(); }
+    bool full() const { return batch_ && (batch_->rows.size() >= max_rows || batch_->bytes >= max_bytes); }
+    std::unique_ptr<Batch> take();
+
+private:
+    static constexpr std::size_t max_rows = 2048;
+    static constexpr std::size_t max_bytes = 1U << 20U;
+    static constexpr std::size_t block_size = 1U << 18U;
+
+    char* space(std::size_t size);
+
+    std::unique_ptr<Batch> batch_;
+    std::size_t used_{};
+    std::size_t capacity_{};
+};
+
+// Splits one CopyData message of COPY (FORMAT binary) into fields; false for the trailer.
+// Format: PostgreSQL manual, COPY, "Binary Format". Throws std::runtime_error on anything else.
+bool parse_copy_row(std::string_view message, BatchBuilder::Fields& fields);
+
+}  // namespace relay

@@ -1,0 +1,40 @@
+#include "relay/dead_letters.hpp"
+
+#include <optional>
+
+#include "faults.hpp"
+
+namespace relay {
+
+DeadLetters::DeadLetters(Connection& connection, int shard) : connection_{connection}, shard_{shard} {
+    const auto open = connection_.run(
+        "select topic, key, coalesce(behind, event_id) from outbox.dead_letter "
+        "where shard = $1 and resolved_at is null order by behind nulls first",
+        {std::to_string(shard)});
+    for (int row = 0; row < open.rows(); ++row)
+        blocked_.emplace(name(open.at(row, 0), open.at(row, 1)), open.at(row, 2));
+}
+
+std::string DeadLetters::name(std::string_view topic, std::string_view key) {
+    return std::string{topic} + '\0' + std::string{key};
+}
+
+const std::string* DeadLetters::blocking(std::string_view topic, std::string_view key) const {
+    if (blocked_.empty()) return nullptr;
+    const auto found = blocked_.find(name(topic, key));
+    return found == blocked_.end() ? nullptr : &found->second;
+}
+
+void DeadLetters::park(const Row& row, const std::string& topic, const std::string& error,
+                       const std::string* behind) {
+    if (faults::mutant("silent_skip")) return;
+    const auto id = to_string(row.id);
+    connection_.run(
+        "insert into outbox.dead_letter (shard, seq, event_id, topic, key, error, behind) "
+        "values ($1, $2, $3, $4, $5, $6, $7) on conflict (event_id) do nothing",
+        {std::to_string(shard_), std::to_string(row.seq), id, topic, std::string{row.aggregate_id}, error,
+         behind != nullptr ? std::optional{*behind} : std::nullopt});
+    blocked_.emplace(name(topic, row.aggregate_id), id);
+}
+
+}  // namespace relay

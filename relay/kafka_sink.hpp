@@ -1,0 +1,83 @@
+// Publishes batches to Kafka with an idempotent producer, and says what became of each row.
+//
+// Order: librdkafka keeps the order of a partition, and raises a fatal error rather than leave a gap
+// (enable.gapless.guarantee). No message times out by itself (message.timeout.ms=0), as one that did could be
+// overtaken by its successors: the pipeline watches progress, and drops the whole producer instead.
+// Not thread-safe: delivery reports are served from within publish() and serve().
+// Source: librdkafka INTRODUCTION.md, "Idempotent Producer".
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <librdkafka/rdkafka.h>
+
+#include "relay/batch.hpp"
+
+namespace relay {
+
+struct KafkaOptions {
+    std::string brokers;
+    std::string topic_prefix = "outbox.event.";
+    int partitions = 3;
+    int replication = 1;
+    bool create_topics = true;
+    std::string compression = "lz4";
+    std::map<std::string, std::string> properties;  // librdkafka's own names; these win
+};
+
+// The producer can go on no more; make another and start again from the recorded position.
+class ProducerFailed : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct Refusal {
+    const Row* row;
+    std::string error;
+};
+
+class KafkaSink {
+public:
+    // one_by_one: a request carries one message, so that a refusal names its culprit.
+    enum class Mode { batched, one_by_one };
+    KafkaSink(const KafkaOptions& options, Mode mode);
+    ~KafkaSink();  // drops what is queued: it is published again from the recorded position
+    KafkaSink(const KafkaSink&) = delete;
+    KafkaSink& operator=(const KafkaSink&) = delete;
+
+    enum class Answer { queued, full, refused };
+    // Hands a row over; its batch must live until it is delivered. full: serve() and try again.
+    // refused: this row can never be sent, and refusal() says why. Throws ProducerFailed.
+    Answer publish(const Row& row);
+    const std::string& refusal() const { return refusal_; }
+
+    // Serves delivery reports for up to the limit. Each acknowledged row counts its batch's undelivered down.
+    // Throws ProducerFailed.
+    void serve(std::chrono::milliseconds limit);
+
+    // Rows that the broker refused after they had been queued; the producer is of no use after that.
+    const std::vector<Refusal>& refused() const { return refused_; }
+    std::size_t in_flight() const;
+    const std::string& topic_name(const Row& row);
+
+private:
+    struct Topic;
+    Topic& topic(std::string_view aggregate_type);
+    std::string usable(const std::string& name);  // empty, or why the topic cannot be published to
+    std::string create(const std::string& name);
+    void delivered(const rd_kafka_message_t& message);
+    void fail_if_fatal();
+
+    KafkaOptions options_;
+    std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)> producer_;
+    std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
+    std::vector<Refusal> refused_;
+    std::string refusal_, failure_;
+};
+
+}  // namespace relay

@@ -1,0 +1,96 @@
+// The program postroom: its subcommands, and nothing else.
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "relay/admin.hpp"
+#include "relay/config.hpp"
+#include "relay/pipeline.hpp"
+#include "relay/position.hpp"
+
+namespace {
+
+struct Flags {
+    std::string file;
+    relay::Values given;
+};
+
+void add_settings(CLI::App& command, Flags& flags) {
+    command.add_option("--config", flags.file, "TOML file")->check(CLI::ExistingFile);
+    for (const auto& option : relay::options()) {
+        auto help = option.help + " [" + option.environment() + "]";
+        if (!option.fallback.empty()) help += ", default " + option.fallback;
+        command.add_option_function<std::string>(
+            option.flag(), [&flags, &option](const std::string& value) { flags.given[option.name] = value; },
+            help);
+    }
+}
+
+int run_relay(const Flags& flags) {
+    const auto settings = relay::to_settings(relay::read_config(flags.file, flags.given));
+    spdlog::set_level(spdlog::level::from_str(settings.log_level));
+
+    // Blocked before any thread starts, so that only sigwait sees them.
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+
+    relay::Status status;
+    std::unique_ptr<relay::Admin> admin;
+    if (!settings.admin_listen.empty())
+        admin = std::make_unique<relay::Admin>(settings.admin_listen, status);
+    std::stop_source stop;
+    std::jthread listener{[&signals, &stop] {
+        int signal = 0;
+        sigwait(&signals, &signal);
+        if (signal != SIGUSR1) spdlog::info("stopping: delivering what is queued");
+        stop.request_stop();
+    }};
+    struct Listening {
+        std::jthread& thread;
+        ~Listening() { pthread_kill(thread.native_handle(), SIGUSR1); }  // ends its sigwait
+    } listening{listener};
+    relay::run(settings, status, stop.get_token());
+    spdlog::info("stopped");
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    spdlog::set_default_logger(spdlog::stderr_logger_mt("postroom"));
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+
+    CLI::App app{"postroom: a transactional outbox for PostgreSQL, and its relay to Kafka"};
+    app.require_subcommand(1);
+    app.set_version_flag("--version", POSTROOM_VERSION);
+    Flags flags;
+    auto* relay_command = app.add_subcommand("relay", "Publish the events of one database's outbox to Kafka");
+    add_settings(*relay_command, flags);
+    auto* config = app.add_subcommand("config", "Look at the relay's settings without starting it");
+    config->require_subcommand(1);
+    auto* check = config->add_subcommand("check", "Check the settings whole; exit 1 and say what is wrong");
+    auto* print = config->add_subcommand("print", "Print the settings as they take effect, secrets redacted");
+    add_settings(*check, flags);
+    add_settings(*print, flags);
+    CLI11_PARSE(app, argc, argv);
+
+    try {
+        if (relay_command->parsed()) return run_relay(flags);
+        const auto values = relay::read_config(flags.file, flags.given);
+        if (print->parsed()) std::cout << relay::print_config(values);
+        static_cast<void>(relay::to_settings(values));
+        if (check->parsed()) std::cout << "the settings are sound\n";
+        return 0;
+    } catch (const std::exception& error) {
+        std::cerr << "postroom: " << error.what() << '\n';
+        return 1;
+    }
+}

@@ -1,0 +1,61 @@
+#include "relay/pipeline.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+
+#include <spdlog/spdlog.h>
+
+#include "relay/session.hpp"
+
+namespace relay {
+namespace {
+
+using namespace std::chrono_literals;
+
+void pause(std::chrono::milliseconds time, const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock lock{mutex};
+    never.wait_for(lock, stop, time, [] { return false; });
+}
+
+}  // namespace
+
+void run(const Settings& settings, Status& status, const std::stop_token& stop) {
+    constexpr auto first_backoff = 50ms;
+    auto backoff = first_backoff;
+    std::optional<std::int64_t> suspect;
+    while (!stop.stop_requested()) {
+        const auto began = std::chrono::steady_clock::now();
+        try {
+            const WakeUp wake_up;
+            const std::stop_callback on_stop{stop, [&wake_up] { wake_up.ring(); }};
+            Session session{settings, status, stop, wake_up, suspect};
+            session.run();
+            break;
+        } catch (const WrongSystem&) {
+            throw;
+        } catch (const std::invalid_argument&) {
+            throw;
+        } catch (const PostgresError& error) {
+            if (!error.is_retryable()) throw;
+            spdlog::warn("PostgreSQL: {}", error.what());
+        } catch (const Fenced& error) {
+            spdlog::warn("{}; standing by", error.what());
+        } catch (const ProducerFailed& error) {
+            spdlog::warn("{}; beginning again from the recorded position", error.what());
+        }
+        if (stop.stop_requested()) break;
+        status.set(State::failing);
+        status.restarts.Increment();
+        if (std::chrono::steady_clock::now() - began > 10s) backoff = first_backoff;
+        pause(backoff, stop);
+        backoff = std::min(backoff * 2, 2000ms);
+    }
+    status.set(State::stopping);
+}
+
+}  // namespace relay

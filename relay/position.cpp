@@ -1,0 +1,90 @@
+#include "relay/position.hpp"
+
+namespace relay {
+namespace {
+
+constexpr auto record_sql = R"(
+insert into outbox.position (shard, n, epoch, system_identifier, timeline,
+                             lower, lower_floor, upper, upper_floor, last_seq, published)
+select $1::int, $2::bigint, $3::bigint, $4::bigint, $5::int,
+       $6::pg_snapshot, $7::bigint, $8::pg_snapshot, $9::bigint, $10::bigint, $11::bigint
+from set_config('synchronous_commit', $12, true))";
+
+std::string text(std::chrono::milliseconds duration) {
+    return std::to_string(duration.count()) + " milliseconds";
+}
+
+}  // namespace
+
+PositionLog::PositionLog(Connection& connection, int shard) : connection_{connection}, shard_{shard} {
+    const auto here = connection_.run("select system_identifier, timeline from outbox.identity()");
+    system_identifier_ = here.at(0, 0);
+    timeline_ = here.at(0, 1);
+    const auto there = connection_.run(
+        "select system_identifier, timeline from outbox.current_position where shard = $1",
+        {std::to_string(shard_)});
+    if (there.rows() == 0)
+        throw WrongSystem{"outbox.position has no row for shard " + std::to_string(shard_) +
+                          ": run 'postroom migrate' on this database"};
+    if (there.at(0, 0) != system_identifier_ || there.at(0, 1) != timeline_) {
+        throw WrongSystem{
+            "the position was recorded on system " + std::string{there.at(0, 0)} + ", timeline " +
+            std::string{there.at(0, 1)} + ", but this is system " + system_identifier_ + ", timeline " +
+            timeline_ +
+            ": after a failover, restore or dump the same transaction ids may stand for other events, so "
+            "nothing is published. Decide what to repeat, then run: select outbox.rebase(" +
+            std::to_string(shard_) + ", SNAPSHOT); '1:1:' publishes all of the history again, "
+            "pg_current_snapshot() skips what is there"};
+    }
+}
+
+std::optional<Position> PositionLog::acquire(const std::string& holder, std::chrono::milliseconds ttl) {
+    const auto row = connection_.run(
+        "select n, epoch, lower, lower_floor, upper, upper_floor, last_seq, published "
+        "from outbox.acquire_lease($1, $2, $3::interval)",
+        {std::to_string(shard_), holder, text(ttl)});
+    if (row.rows() == 0) return std::nullopt;
+    Position position{.shard = shard_,
+                      .n = row.number(0, 0),
+                      .epoch = row.number(0, 1),
+                      .lower = {std::string{row.at(0, 2)}, row.number(0, 3)},
+                      .upper = std::nullopt,
+                      .last_seq = row.number(0, 6),
+                      .published = row.number(0, 7)};
+    if (!row.null(0, 4)) position.upper = Edge{std::string{row.at(0, 4)}, row.number(0, 5)};
+    return position;
+}
+
+bool PositionLog::renew(std::int64_t epoch, std::chrono::milliseconds ttl) {
+    return connection_
+               .run("select outbox.renew_lease($1, $2, $3::interval)",
+                    {std::to_string(shard_), std::to_string(epoch), text(ttl)})
+               .at(0, 0) == "t";
+}
+
+void PositionLog::release(std::int64_t epoch) {
+    connection_.run("select outbox.release_lease($1, $2)",
+                    {std::to_string(shard_), std::to_string(epoch)});
+}
+
+void PositionLog::record(Position& position, Durability durability) {
+    std::optional<std::string> upper, upper_floor;
+    if (position.upper) {
+        upper = position.upper->snapshot;
+        upper_floor = std::to_string(position.upper->floor);
+    }
+    try {
+        connection_.run(record_sql,
+                        {std::to_string(shard_), std::to_string(position.n + 1),
+                         std::to_string(position.epoch), system_identifier_, timeline_,
+                         position.lower.snapshot, std::to_string(position.lower.floor), upper, upper_floor,
+                         std::to_string(position.last_seq), std::to_string(position.published),
+                         durability == Durability::flushed ? "on" : "off"});
+    } catch (const PostgresError& error) {
+        if (!error.is_unique_violation()) throw;
+        throw Fenced{"another relay has taken shard " + std::to_string(shard_)};
+    }
+    ++position.n;
+}
+
+}  // namespace relay

@@ -1,0 +1,66 @@
+// Where a shard stands, and the right to move it.
+//
+// A position is a row of outbox.position, an insert-only log: (shard, n) is unique and taking the lease
+// writes a row, so a relay that has been superseded fails to insert its next one. That is the fence.
+// Not thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "relay/postgres.hpp"
+
+namespace relay {
+
+// Another relay has the shard now; whatever this one still knows is stale.
+class Fenced : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// The database is not the one the position was written in. No retry mends that.
+class WrongSystem : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// Every event visible in snapshot is published; the others have a seq above floor, or belong to a
+// transaction that the snapshot lists as running.
+struct Edge {
+    std::string snapshot;
+    std::int64_t floor{};
+};
+
+struct Position {
+    int shard{};
+    std::int64_t n{};
+    std::int64_t epoch{};
+    Edge lower;
+    std::optional<Edge> upper;  // the window being published
+    std::int64_t last_seq{};    // of that window, published up to here
+    std::int64_t published{};
+};
+
+class PositionLog {
+public:
+    // Checks that the database is the one the position belongs to; throws WrongSystem when it is not.
+    PositionLog(Connection& connection, int shard);
+
+    // The position, with the lease taken in the holder's name; none while another relay holds it.
+    std::optional<Position> acquire(const std::string& holder, std::chrono::milliseconds ttl);
+    bool renew(std::int64_t epoch, std::chrono::milliseconds ttl);
+    void release(std::int64_t epoch);
+
+    enum class Durability { flushed, eventual };
+    // Writes the position under its next number and counts it up. Flushed: returns once it is on disk,
+    // and with it every commit that the relay has seen. Throws Fenced when the number is taken.
+    void record(Position& position, Durability durability);
+
+private:
+    Connection& connection_;
+    int shard_;
+    std::string system_identifier_, timeline_;
+};
+
+}  // namespace relay

@@ -1,0 +1,118 @@
+#include "relay/postgres.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <vector>
+
+namespace relay {
+namespace {
+
+std::string trimmed(const char* message) {
+    std::string text{message != nullptr ? message : ""};
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+    return text;
+}
+
+}  // namespace
+
+bool PostgresError::is_retryable() const {
+    static constexpr std::array hopeless{"28", "3D", "42", "22", "23", "0A"};  // SQLSTATE classes
+    return std::ranges::none_of(hopeless, [&](const char* c) { return sqlstate_.starts_with(c); });
+}
+
+std::int64_t Result::number(int row, int column) const {
+    const auto text = at(row, column);
+    std::int64_t value{};
+    if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc{})
+        throw std::logic_error{"not a number: " + std::string{text}};
+    return value;
+}
+
+Connection::Connection(const std::string& dsn, const std::string& application_name)
+    : connection_{nullptr, &PQfinish}, copied_{nullptr, &PQfreemem} {
+    const std::array keywords{"dbname",          "fallback_application_name", "connect_timeout",
+                              "keepalives_idle", "tcp_user_timeout",          "client_encoding",
+                              static_cast<const char*>(nullptr)};
+    const std::array values{dsn.c_str(), application_name.c_str(), "10", "10", "15000", "UTF8",
+                            static_cast<const char*>(nullptr)};
+    connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 1));
+    if (!connection_ || PQstatus(connection_.get()) != CONNECTION_OK) {
+        throw PostgresError{"cannot connect to PostgreSQL: " + trimmed(PQerrorMessage(connection_.get())), ""};
+    }
+    PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
+}
+
+void Connection::fail(const PGresult* result, std::string_view doing) const {
+    const char* state = result != nullptr ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
+    const char* text = result != nullptr ? PQresultErrorMessage(result) : "";
+    throw PostgresError{trimmed(*text != '\0' ? text : PQerrorMessage(connection_.get())) + " (doing: " +
+                            std::string{doing.substr(0, 120)} + ")",
+                        state != nullptr ? state : ""};
+}
+
+Result Connection::checked(PGresult* raw, std::string_view sql) const {
+    Result result{raw};
+    switch (PQresultStatus(raw)) {
+        case PGRES_COMMAND_OK:
+        case PGRES_TUPLES_OK:
+        case PGRES_COPY_OUT:
+            return result;
+        default:
+            fail(raw, sql);
+    }
+}
+
+Result Connection::run(const std::string& sql) {
+    return checked(PQexec(connection_.get(), sql.c_str()), sql);
+}
+
+Result Connection::run(const std::string& sql,
+                       std::initializer_list<std::optional<std::string>> parameters) {
+    std::vector<const char*> values;
+    for (const auto& parameter : parameters)
+        values.push_back(parameter ? parameter->c_str() : nullptr);
+    return checked(PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
+                                values.data(), nullptr, nullptr, 0),
+                   sql);
+}
+
+void Connection::prepare(const std::string& name, const std::string& sql) {
+    checked(PQprepare(connection_.get(), name.c_str(), sql.c_str(), 0, nullptr), sql);
+}
+
+Result Connection::run_prepared(const std::string& name, std::initializer_list<std::string> parameters,
+                                Format result) {
+    std::vector<const char*> values;
+    for (const auto& parameter : parameters) values.push_back(parameter.c_str());
+    return checked(PQexecPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()),
+                                  values.data(), nullptr, nullptr, static_cast<int>(result)),
+                   name);
+}
+
+void Connection::start_copy(const std::string& sql) {
+    if (PQresultStatus(run(sql).get()) != PGRES_COPY_OUT) throw std::logic_error{"not a COPY: " + sql};
+}
+
+std::string_view Connection::copy_row() {
+    char* row = nullptr;
+    const int length = PQgetCopyData(connection_.get(), &row, 0);
+    copied_.reset(row);
+    if (length > 0) return {row, static_cast<std::size_t>(length)};
+    if (length == -2) fail(nullptr, "COPY");
+    // The end: the command's own status tells whether the rows were all of them.
+    while (PGresult* last = PQgetResult(connection_.get())) checked(last, "COPY");
+    return {};
+}
+
+bool Connection::take_notifications() {
+    if (PQconsumeInput(connection_.get()) == 0) fail(nullptr, "LISTEN");
+    bool rung = false;
+    while (PGnotify* notification = PQnotifies(connection_.get())) {
+        PQfreemem(notification);
+        rung = true;
+    }
+    return rung;
+}
+
+}  // namespace relay

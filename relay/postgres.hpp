@@ -1,0 +1,84 @@
+// libpq as values: a connection and its results, freed by scope, with errors that carry their SQLSTATE.
+//
+// A connection never reconnects by itself: a lease, a session lock and a snapshot all die with their
+// session, so whoever holds them has to notice. Not thread-safe; one thread at a time uses a connection.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <libpq-fe.h>
+
+namespace relay {
+
+class PostgresError : public std::runtime_error {
+public:
+    PostgresError(const std::string& what, std::string sqlstate)
+        : std::runtime_error{what}, sqlstate_{std::move(sqlstate)} {}
+    // Five characters, or empty when the connection itself failed.
+    const std::string& sqlstate() const { return sqlstate_; }
+    bool is_unique_violation() const { return sqlstate_ == "23505"; }
+    // False for what no retry mends: no such database or role, a bad password, a missing privilege.
+    bool is_retryable() const;
+
+private:
+    std::string sqlstate_;
+};
+
+class Result {
+public:
+    explicit Result(PGresult* result) : result_{result, &PQclear} {}
+    int rows() const { return PQntuples(result_.get()); }
+    bool null(int row, int column) const { return PQgetisnull(result_.get(), row, column) != 0; }
+    // The column's bytes, valid as long as the result.
+    std::string_view at(int row, int column) const {
+        return {PQgetvalue(result_.get(), row, column),
+                static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
+    }
+    std::int64_t number(int row, int column) const;  // of a text-format column
+    PGresult* get() const { return result_.get(); }
+
+private:
+    std::unique_ptr<PGresult, void (*)(PGresult*)> result_;
+};
+
+enum class Format { text = 0, binary = 1 };
+
+class Connection {
+public:
+    // Throws PostgresError when no session comes up within ten seconds.
+    Connection(const std::string& dsn, const std::string& application_name);
+
+    // One statement or several, without parameters.
+    Result run(const std::string& sql);
+    // One statement with text parameters; nullopt is NULL.
+    Result run(const std::string& sql, std::initializer_list<std::optional<std::string>> parameters);
+    void prepare(const std::string& name, const std::string& sql);
+    Result run_prepared(const std::string& name, std::initializer_list<std::string> parameters,
+                        Format result);
+
+    // Starts COPY … TO STDOUT; then copy_row() until it gives nothing.
+    void start_copy(const std::string& sql);
+    // One CopyData message, valid until the next call; empty at the end of the COPY.
+    std::string_view copy_row();
+
+    // Whether a notification has arrived; takes them all.
+    bool take_notifications();
+    int socket() const { return PQsocket(connection_.get()); }
+
+private:
+    [[noreturn]] void fail(const PGresult* result, std::string_view doing) const;
+    Result checked(PGresult* result, std::string_view sql) const;
+
+    std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
+    std::unique_ptr<char, void (*)(void*)> copied_;
+};
+
+}  // namespace relay

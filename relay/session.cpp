@@ -1,0 +1,310 @@
+#include "relay/session.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <thread>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <spdlog/spdlog.h>
+
+#include "faults.hpp"
+#include "relay/bounded_queue.hpp"
+
+namespace relay {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr std::size_t max_batches_in_flight = 24;
+constexpr std::size_t max_batches_read_ahead = 8;
+constexpr auto record_every = 250ms;  // inside a long window: what a crash repeats at most
+constexpr auto doze = 25ms;
+constexpr auto sleep = 1000ms;  // a notification is only a hint
+
+}  // namespace
+
+WakeUp::WakeUp() : fd_{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} {
+    if (fd_ < 0) throw std::runtime_error{"eventfd failed"};
+}
+WakeUp::~WakeUp() { ::close(fd_); }
+void WakeUp::ring() const { ::eventfd_write(fd_, 1); }
+
+Session::Session(const Settings& settings, Status& status, const std::stop_token& stop, const WakeUp& wake_up,
+                 std::optional<std::int64_t>& suspect)
+    : settings_{settings}, status_{status}, stop_{stop}, wake_up_{wake_up}, suspect_{suspect},
+      connection_{settings.dsn, "postroom relay"}, log_{connection_, settings.shard},
+      source_{(prepare_reading(connection_), connection_)}, doorbell_{connection_},
+      dead_letters_{connection_, settings.shard} {}
+
+Session::~Session() {
+    if (!lease_) return;
+    lease_.reset();
+    sink_.reset();  // nothing of ours may leave once another may have the lease
+    try {
+        log_.release(position_.epoch);
+    } catch (const std::exception& error) {
+        spdlog::debug("the lease was not given back and runs out by itself: {}", error.what());
+    }
+}
+
+bool Session::take_lease() {
+    while (!stop_.stop_requested()) {
+        status_.beat();
+        if (auto taken = log_.acquire(settings_.holder, settings_.lease)) {
+            position_ = *taken;
+            lease_ = std::make_unique<Lease>(settings_, position_.epoch, status_, [this] { wake_up_.ring(); });
+            return true;
+        }
+        status_.set(State::standby);
+        static_cast<void>(doorbell_.wait(std::clamp(settings_.lease / 5, 10ms, 1000ms), wake_up_.fd()));
+    }
+    return false;
+}
+
+void Session::run() {
+    if (!take_lease()) return;
+    spdlog::info("publishing shard {} under epoch {}, {} events published so far", position_.shard,
+                 position_.epoch, position_.published);
+    status_.set(State::leading);
+    status_.lease_epoch.Set(static_cast<double>(position_.epoch));
+    progress_ = recorded_ = last_event_ = Clock::now();
+    make_sink();
+    try {
+        publish_all();
+    } catch (const ProducerFailed&) {
+        for (const auto& refused : sink_->refused())
+            suspect_ = std::max(suspect_.value_or(0), refused.row->seq);
+        throw;
+    }
+}
+
+void Session::publish_all() {
+    wake();
+    if (position_.upper) {
+        publish_in_chunks();
+        if (position_.upper) return;  // stopped inside it
+    }
+    while (!stop_.stop_requested()) {
+        status_.beat();
+        check();
+        auto poll = source_.poll(position_.lower, settings_.window_rows);
+        if (poll.complete && poll.rows == 0) {
+            settle();
+            if (settings_.stop_when_drained) return;
+            rest(poll);
+            continue;
+        }
+        last_event_ = Clock::now();
+        wake();
+        publish_window(std::move(poll));
+        if (position_.upper) return;  // stopped inside it
+    }
+    if (!faults::mutant("no_flush")) settle();
+}
+
+void Session::wake() {
+    doorbell_.wake();
+    status_.awake.Set(1);
+}
+
+void Session::publish_window(Poll poll) {
+    const auto began = Clock::now();
+    position_.upper = poll.upper;
+    position_.last_seq = faults::mutant("advance_at_read") ? std::numeric_limits<std::int64_t>::max() : 0;
+    record(PositionLog::Durability::flushed);
+    faults::crash_point("after_read");
+    if (poll.complete) {
+        window_events_ = poll.rows;
+        for (auto& batch : poll.batches) publish(std::move(batch));
+        if (faults::mutant("no_flush") && stop_.stop_requested()) return;
+        await_delivery(0);
+        faults::crash_point("after_ack");
+        close_window();
+    } else {
+        publish_in_chunks();
+        if (position_.upper) return;
+    }
+    status_.windows.Increment();
+    status_.window_events.Observe(static_cast<double>(window_events_));
+    status_.publish_seconds.Observe(std::chrono::duration<double>(Clock::now() - began).count());
+}
+
+void Session::publish_in_chunks() {
+    window_events_ = 0;
+    BoundedQueue<std::unique_ptr<Batch>> read{max_batches_read_ahead};
+    std::jthread reader{[&read, this, lower = position_.lower, upper = *position_.upper,
+                         after = position_.last_seq] {
+        try {
+            Connection connection{settings_.dsn, "postroom relay reader"};
+            prepare_reading(connection);
+            walk(connection, lower, upper, after,
+                 [&read](std::unique_ptr<Batch> batch) { return read.push(std::move(batch)); });
+            read.finish();
+        } catch (...) {
+            read.finish(std::current_exception());
+        }
+    }};
+    struct Closing {
+        BoundedQueue<std::unique_ptr<Batch>>& queue;
+        ~Closing() { queue.close(); }  // before the reader is joined
+    } closing{read};
+    while (!read.done() && !stop_.stop_requested()) {
+        status_.beat();
+        if (auto batch = read.pop(10ms)) {
+            window_events_ += (*batch)->rows.size();
+            publish(std::move(*batch));
+            await_delivery(max_batches_in_flight - 1);
+        } else {
+            sink_->serve(0ms);
+            reap();
+            check();
+        }
+        if (!settled_ && Clock::now() - recorded_ > record_every) record(PositionLog::Durability::eventual);
+    }
+    const bool whole = read.done();
+    if (faults::mutant("no_flush") && !whole) return;
+    await_delivery(0);
+    faults::crash_point("after_ack");
+    if (whole) {
+        close_window();
+    } else {
+        settle();
+    }
+}
+
+void Session::publish(std::unique_ptr<Batch> batch) {
+    check();
+    batch->undelivered = batch->rows.size();
+    Batch& sent = *batch;
+    if (in_flight_.empty()) progress_ = Clock::now();
+    in_flight_.push_back(std::move(batch));
+    for (Row& row : sent.rows) send(row);
+    status_.in_flight.Set(static_cast<double>(sink_->in_flight()));
+    if (faults::mutant("sent_on_enqueue")) {
+        position_.last_seq = sent.last_seq();
+        record(PositionLog::Durability::flushed);
+    }
+    faults::crash_point("after_produce");
+}
+
+void Session::send(Row& row) {
+    if (suspect_ && row.seq > *suspect_) {
+        suspect_.reset();
+        make_sink();  // the rows before this one are all delivered
+    }
+    const auto& topic = sink_->topic_name(row);
+    if (const auto* behind = dead_letters_.blocking(topic, row.aggregate_id)) {
+        park(row, "waits behind " + *behind, behind);
+        return;
+    }
+    for (;;) {
+        const auto answer = sink_->publish(row);
+        if (answer == KafkaSink::Answer::refused) park(row, sink_->refusal(), nullptr);
+        if (answer != KafkaSink::Answer::full) break;
+        sink_->serve(10ms);
+        reap();
+        check();
+    }
+    if (suspect_) await_alone(row);
+}
+
+// One at a time: a refusal now is this row's own.
+void Session::await_alone(Row& row) {
+    const auto before = row.batch->undelivered;
+    try {
+        while (sink_->in_flight() > 0 && row.batch->undelivered == before) {
+            sink_->serve(10ms);
+            check();
+        }
+    } catch (const ProducerFailed&) {
+        if (sink_->refused().empty()) throw;
+        park(row, sink_->refused().front().error, nullptr);
+        make_sink();
+    }
+}
+
+void Session::make_sink() {
+    sink_.reset();
+    sink_ = std::make_unique<KafkaSink>(
+        settings_.kafka, suspect_ ? KafkaSink::Mode::one_by_one : KafkaSink::Mode::batched);
+}
+
+void Session::park(Row& row, const std::string& error, const std::string* behind) {
+    dead_letters_.park(row, sink_->topic_name(row), error, behind);
+    --row.batch->undelivered;
+    status_.dead_lettered.Increment();
+    if (behind == nullptr) {
+        spdlog::error("event {} ({}, key {}) is dead: {}. Its key waits until it is resolved: see outbox.dead",
+                      to_string(row.id), row.type, row.aggregate_id, error);
+    }
+}
+
+void Session::await_delivery(std::size_t batches_left) {
+    reap();
+    while (in_flight_.size() > batches_left) {
+        sink_->serve(10ms);
+        reap();
+        check();
+    }
+}
+
+// Takes the batches that are delivered off the front, and moves the position in memory past them.
+void Session::reap() {
+    std::size_t events = 0;
+    while (!in_flight_.empty() && in_flight_.front()->undelivered == 0) {
+        events += in_flight_.front()->rows.size();
+        position_.last_seq = in_flight_.front()->last_seq();
+        in_flight_.pop_front();
+    }
+    if (events == 0) return;
+    position_.published += static_cast<std::int64_t>(events);
+    settled_ = false;
+    progress_ = Clock::now();
+    status_.published.Increment(static_cast<double>(events));
+    status_.position.Set(static_cast<double>(position_.published));
+}
+
+void Session::check() const {
+    if (lease_->lost()) throw Fenced{"the lease of shard " + std::to_string(settings_.shard) + " is lost"};
+    const auto waited = Clock::now() - progress_;
+    if (in_flight_.empty()) return;
+    if (stop_.stop_requested() && waited > settings_.stop)
+        throw ProducerFailed{"Kafka did not acknowledge what was queued in time for the stop"};
+    if (waited > settings_.stall) throw ProducerFailed{"Kafka has acknowledged nothing for too long"};
+}
+
+void Session::close_window() {
+    position_.lower = *position_.upper;
+    position_.upper.reset();
+    position_.last_seq = 0;
+    settled_ = false;
+}
+
+void Session::settle() {
+    if (!settled_) record(PositionLog::Durability::eventual);
+}
+
+void Session::record(PositionLog::Durability durability) {
+    log_.record(position_, durability);
+    settled_ = true;
+    recorded_ = Clock::now();
+}
+
+void Session::rest(const Poll& poll) {
+    if (doorbell_.awake()) {
+        if (Clock::now() - last_event_ < settings_.idle) {
+            static_cast<void>(doorbell_.wait(settings_.poll, wake_up_.fd()));
+            return;
+        }
+        doorbell_.release();
+        status_.awake.Set(0);
+        return;  // and poll once more: this one's snapshot is older than the release
+    }
+    const bool may_sleep = doorbell_.quiet(poll.upper.snapshot);
+    static_cast<void>(doorbell_.wait(may_sleep ? sleep : doze, wake_up_.fd()));
+}
+
+}  // namespace relay

@@ -1,0 +1,91 @@
+// One relay's time with one lease: from taking it to losing it, stopping, or an error that ends the session.
+// Used by pipeline.cpp; not thread-safe but for interrupt().
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "relay/dead_letters.hpp"
+#include "relay/doorbell.hpp"
+#include "relay/kafka_sink.hpp"
+#include "relay/lease.hpp"
+#include "relay/position.hpp"
+#include "relay/settings.hpp"
+#include "relay/status.hpp"
+#include "relay/table_source.hpp"
+
+namespace relay {
+
+// Wakes a poll(2): stop requests and a lost lease arrive from other threads.
+class WakeUp {
+public:
+    WakeUp();
+    ~WakeUp();
+    WakeUp(const WakeUp&) = delete;
+    WakeUp& operator=(const WakeUp&) = delete;
+    void ring() const;
+    int fd() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+class Session {
+public:
+    // suspect: rows up to this seq are sent one at a time, because Kafka has refused one of them.
+    Session(const Settings& settings, Status& status, const std::stop_token& stop, const WakeUp& wake_up,
+            std::optional<std::int64_t>& suspect);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    // Waits for the lease, then publishes until stopped or drained. Throws on everything else.
+    void run();
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    bool take_lease();
+    void publish_all();
+    void make_sink();
+    void wake();
+    void publish_window(Poll poll);
+    void publish_in_chunks();
+    void publish(std::unique_ptr<Batch> batch);
+    void send(Row& row);
+    void await_alone(Row& row);
+    void park(Row& row, const std::string& error, const std::string* behind);
+    void await_delivery(std::size_t batches_left);
+    void reap();
+    void check() const;
+    void close_window();
+    void settle();
+    void rest(const Poll& poll);
+    void record(PositionLog::Durability durability);
+
+    const Settings& settings_;
+    Status& status_;
+    const std::stop_token& stop_;
+    const WakeUp& wake_up_;
+    std::optional<std::int64_t>& suspect_;
+
+    Connection connection_;
+    PositionLog log_;
+    TableSource source_;
+    Doorbell doorbell_;
+    DeadLetters dead_letters_;
+    Position position_;
+    bool settled_ = true;  // the recorded position is the one in memory
+    std::deque<std::unique_ptr<Batch>> in_flight_;  // outlives sink_, which points into it
+    std::unique_ptr<KafkaSink> sink_;
+    std::unique_ptr<Lease> lease_;
+    Clock::time_point progress_, recorded_, last_event_;
+    std::size_t window_events_ = 0;
+};
+
+}  // namespace relay

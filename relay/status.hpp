@@ -1,0 +1,55 @@
+// What a running relay shows: Prometheus metrics, and the answers to "alive?" and "ready?". Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+namespace relay {
+
+enum class State { starting, standby, leading, failing, stopping };
+std::string_view to_string(State state);
+
+class Status {
+public:
+    Status();
+
+    void set(State state);
+    State state() const { return state_; }
+    // The main loop's sign of life; alive() tells whether there was one lately.
+    void beat() { beat_ = std::chrono::steady_clock::now().time_since_epoch().count(); }
+    bool alive() const;
+    std::string metrics() const;  // Prometheus text format
+
+private:
+    prometheus::Registry registry_;
+    std::atomic<State> state_{State::starting};
+    std::atomic<std::chrono::steady_clock::rep> beat_{};
+
+    prometheus::Gauge& gauge(const char* name, const char* help);
+    prometheus::Counter& counter(const char* name, const char* help);
+    prometheus::Histogram& histogram(const char* name, const char* help, std::vector<double> buckets);
+
+public:
+    prometheus::Counter& published;
+    prometheus::Counter& dead_lettered;
+    prometheus::Counter& windows;
+    prometheus::Counter& restarts;
+    prometheus::Histogram& window_events;
+    prometheus::Histogram& publish_seconds;
+    prometheus::Gauge& pending;
+    prometheus::Gauge& oldest_age;
+    prometheus::Gauge& lease_held;
+    prometheus::Gauge& lease_epoch;
+    prometheus::Gauge& position;
+    prometheus::Gauge& in_flight;
+    prometheus::Gauge& awake;
+};
+
+}  // namespace relay

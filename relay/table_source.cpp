@@ -1,0 +1,128 @@
+#include "relay/table_source.hpp"
+
+#include <bit>
+#include <cstring>
+#include <stdexcept>
+
+#include "faults.hpp"
+
+namespace relay {
+namespace {
+
+constexpr auto floor_sql =
+    "select case when is_called then last_value else 0 end from outbox.event_seq_seq";
+
+// The first row is not an event: it carries the floor for later polls, and this statement's snapshot.
+constexpr auto poll_sql = R"(
+select case when is_called then last_value else 0 end, null::uuid, pg_current_snapshot()::text, null, null,
+       null::jsonb, null::bytea, null, null::jsonb
+from outbox.event_seq_seq
+union all
+select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers
+from outbox.read($1::pg_snapshot, $2::bigint, null, 0, $3::int))";
+
+// What the snapshot difference replaces; each loses or delays events, as the fault tests show.
+constexpr auto mutant_sql = R"(
+select case when is_called then last_value else 0 end, null::uuid, pg_current_snapshot()::text, null, null,
+       null::jsonb, null::bytea, null, null::jsonb
+from outbox.event_seq_seq
+union all
+(select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers
+ from outbox.event where $1::pg_snapshot is not null and )";
+
+std::string poll_statement() {
+    if (faults::mutant("id_gt_last"))
+        return std::string{mutant_sql} + "seq > $2::bigint order by seq limit $3::int)";
+    if (faults::mutant("ignore_snapshots"))
+        return std::string{mutant_sql} +
+               "seq > $2::bigint and tx >= pg_snapshot_xmax($1::pg_snapshot) order by seq limit $3::int)";
+    if (faults::mutant("xmin_gate"))
+        return std::string{mutant_sql} +
+               "seq > 0 * $2::bigint and tx >= pg_snapshot_xmin($1::pg_snapshot) and "
+               "tx < pg_snapshot_xmin(pg_current_snapshot()) order by seq limit $3::int)";
+    return poll_sql;
+}
+
+constexpr int chunk_rows = 50'000;
+
+std::string chunk_sql(const Edge& lower, const Edge& upper, std::int64_t after_seq) {
+    // COPY takes no parameters. Snapshots come from the server and hold digits, colons and commas only.
+    return "copy (select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers "
+           "from outbox.read('" + lower.snapshot + "', " + std::to_string(lower.floor) + ", '" +
+           upper.snapshot + "', " + std::to_string(after_seq) + ", " + std::to_string(chunk_rows) +
+           ")) to stdout (format binary)";
+}
+
+}  // namespace
+
+void prepare_reading(Connection& connection) {
+    connection.run(
+        "set enable_seqscan = off; set enable_bitmapscan = off; set max_parallel_workers_per_gather = 0; "
+        "set plan_cache_mode = force_generic_plan; set jit = off; set synchronous_commit = on; "
+        "set idle_in_transaction_session_timeout = 0");
+}
+
+TableSource::TableSource(Connection& connection)
+    : connection_{connection}, floor_{connection.run(floor_sql).number(0, 0)} {
+    connection_.prepare("poll", poll_statement());
+}
+
+Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
+    // One more than wanted tells whether there are more.
+    const auto result = connection_.run_prepared(
+        "poll", {lower.snapshot, std::to_string(lower.floor), std::to_string(max_rows + 1)}, Format::binary);
+    Poll poll;
+    poll.upper = {std::string{result.at(0, 2)}, floor_};
+    std::int64_t newest;
+    std::memcpy(&newest, result.at(0, 0).data(), sizeof newest);
+    floor_ = std::byteswap(newest);
+    const auto rows = static_cast<std::size_t>(result.rows() - 1);
+    poll.complete = rows <= max_rows;
+    if (!poll.complete) return poll;
+    poll.rows = rows;
+    BatchBuilder builder;
+    std::int64_t last_seq = 0;
+    for (int row = 1; row < result.rows(); ++row) {
+        BatchBuilder::Fields fields;
+        for (std::size_t c = 0; c < fields.size(); ++c) {
+            const int column = static_cast<int>(c);
+            if (!result.null(row, column))
+                fields[c] = {result.at(row, column).data(), result.at(row, column).size()};
+        }
+        builder.add(fields);
+        if (builder.full() || row + 1 == result.rows()) {
+            poll.batches.push_back(builder.take());
+            if (poll.batches.back()->rows.front().seq <= last_seq)
+                throw std::logic_error{"the outbox was not read in the order of seq"};
+            last_seq = poll.batches.back()->last_seq();
+        }
+    }
+    return poll;
+}
+
+void walk(Connection& connection, const Edge& lower, const Edge& upper, std::int64_t after_seq,
+          const std::function<bool(std::unique_ptr<Batch>)>& keep) {
+    for (;;) {
+        connection.start_copy(chunk_sql(lower, upper, after_seq));
+        BatchBuilder builder;
+        BatchBuilder::Fields fields;
+        int rows = 0;
+        for (;;) {
+            const auto message = connection.copy_row();
+            const bool is_row = !message.empty() && parse_copy_row(message, fields);
+            if (is_row) {
+                builder.add(fields);
+                ++rows;
+            }
+            if (builder.full() || (message.empty() && !builder.empty())) {
+                auto batch = builder.take();
+                after_seq = batch->last_seq();
+                if (!keep(std::move(batch))) return;
+            }
+            if (message.empty()) break;
+        }
+        if (rows < chunk_rows) return;
+    }
+}
+
+}  // namespace relay

@@ -1,0 +1,49 @@
+// Reads the outbox exactly: what is visible in one snapshot and not in another.
+//
+// poll() asks once, for what is little; walk() goes through a fixed window of any size in bounded chunks,
+// without an open transaction. Both give events by seq. Source: outbox.read in schema/outbox.
+// Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "relay/batch.hpp"
+#include "relay/position.hpp"
+#include "relay/postgres.hpp"
+
+namespace relay {
+
+// Settings that every session reading the outbox needs: plans must not depend on statistics.
+void prepare_reading(Connection& connection);
+
+struct Poll {
+    Edge upper;  // this poll's snapshot, and a floor that holds for it
+    std::vector<std::unique_ptr<Batch>> batches;
+    std::size_t rows{};
+    bool complete{};  // false: the window holds more rows than were asked for, and none were kept
+};
+
+class TableSource {
+public:
+    explicit TableSource(Connection& connection);
+
+    // The committed events above lower, if they are at most max_rows.
+    Poll poll(const Edge& lower, std::size_t max_rows);
+
+private:
+    Connection& connection_;
+    // Read before the next poll takes its snapshot: a transaction that gets its xid after that snapshot
+    // draws every seq later, hence above it.
+    std::int64_t floor_;
+};
+
+// Gives every event between the edges, above after_seq, to keep(), in batches; stops early when it returns
+// false. Runs on a connection of its own, so that reading and publishing overlap.
+void walk(Connection& connection, const Edge& lower, const Edge& upper, std::int64_t after_seq,
+          const std::function<bool(std::unique_ptr<Batch>)>& keep);
+
+}  // namespace relay
