@@ -1,0 +1,89 @@
+#include "relay/config.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace {
+
+class Config : public testing::Test {
+protected:
+    Config() : file_{std::filesystem::temp_directory_path() / ("postroom-config-" + std::to_string(::getpid()))} {}
+    ~Config() override {
+        std::filesystem::remove(file_);
+        ::unsetenv("POSTROOM_KAFKA_BROKERS");
+    }
+    std::string file(const std::string& toml) {
+        std::ofstream{file_} << toml;
+        return file_;
+    }
+    static std::string complaint(const auto& doing) {
+        try {
+            doing();
+        } catch (const std::invalid_argument& error) {
+            return error.what();
+        }
+        return "";
+    }
+
+private:
+    std::filesystem::path file_;
+};
+
+TEST_F(Config, TakesFlagsOverTheEnvironmentOverTheFileOverDefaults) {
+    const auto path = file("[kafka]\nbrokers = 'file:1'\ncompression = 'zstd'\npartitions = 7\n");
+    EXPECT_EQ(relay::read_config(path, {}).at("kafka.brokers"), "file:1");
+    ::setenv("POSTROOM_KAFKA_BROKERS", "environment:1", 1);
+    EXPECT_EQ(relay::read_config(path, {}).at("kafka.brokers"), "environment:1");
+    const auto values = relay::read_config(path, {{"kafka.brokers", "flag:1"}, {"database.dsn", "dbname=x"}});
+    const auto settings = relay::to_settings(values);
+    EXPECT_EQ(settings.kafka.brokers, "flag:1");
+    EXPECT_EQ(settings.kafka.compression, "zstd");
+    EXPECT_EQ(settings.kafka.partitions, 7);
+    EXPECT_EQ(settings.kafka.topic_prefix, "outbox.event.");
+}
+
+TEST_F(Config, RefusesAnUnknownSettingAndNamesTheNearest) {
+    const auto path = file("[relay]\nlease_sm = 1000\n");
+    EXPECT_EQ(complaint([&] { relay::read_config(path, {}); }),
+              path + ": unknown setting 'relay.lease_sm'; did you mean 'relay.lease_ms'?\n");
+}
+
+TEST_F(Config, NamesTheLineOfATypingError) {
+    const auto path = file("[relay]\nlease_ms = = 1\n");
+    EXPECT_TRUE(complaint([&] { relay::read_config(path, {}); }).starts_with(path + ":2: "));
+}
+
+TEST_F(Config, NamesEveryFaultAtOnce) {
+    const auto values = relay::read_config("", {{"kafka.partitions", "many"}, {"relay.stop_when_drained", "1"}});
+    const auto faults = complaint([&] { relay::to_settings(values); });
+    for (const auto* part : {"database.dsn is missing: give --database-dsn, set POSTROOM_DATABASE_DSN",
+                             "kafka.brokers is missing", "kafka.partitions = 'many' must be an integer from 1",
+                             "relay.stop_when_drained = '1' must be true or false"})
+        EXPECT_NE(faults.find(part), std::string::npos) << part << "\nin: " << faults;
+}
+
+TEST_F(Config, PassesLibrdkafkasOwnPropertiesOn) {
+    const auto path = file("[kafka.properties]\n'security.protocol' = 'ssl'\n");
+    const auto values = relay::read_config(path, {{"database.dsn", "d"}, {"kafka.brokers", "b"}});
+    EXPECT_EQ(relay::to_settings(values).kafka.properties.at("security.protocol"), "ssl");
+}
+
+TEST_F(Config, PrintsNoSecret) {
+    const auto path = file("[kafka.properties]\n'sasl.password' = 'canary-1'\n");
+    const auto printed = relay::print_config(relay::read_config(path, {{"database.dsn", "password=canary-2"}}));
+    EXPECT_EQ(printed.find("canary"), std::string::npos) << printed;
+    EXPECT_NE(printed.find("<redacted>"), std::string::npos);
+}
+
+TEST_F(Config, ReadsTheConnectionStringFromAFile) {
+    const auto path = file("dbname=from_file\n");
+    const auto values = relay::read_config("", {{"database.dsn_file", path}, {"kafka.brokers", "b"}});
+    EXPECT_EQ(relay::to_settings(values).dsn, "dbname=from_file");
+}
+
+}  // namespace
