@@ -1,0 +1,20 @@
+#include "support/wait.hpp"
+
+#include <stdexcept>
+#include <thread>
+
+namespace support {
+
+void eventually(std::chrono::milliseconds limit, const std::string& what,
+                const std::function<bool()>& condition) {
+    constexpr std::chrono::milliseconds pause{10};
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() >= deadline) {
+            throw std::runtime_error{"waited " + std::to_string(limit.count()) + " ms for " + what};
+        }
+        std::this_thread::sleep_for(pause);
+    }
+}
+
+}  // namespace support
