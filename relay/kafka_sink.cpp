@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -118,31 +119,50 @@ KafkaSink::Topic& KafkaSink::topic(std::string_view aggregate_type) {
     if (known != topics_.end()) return *known->second;
     auto made = std::make_unique<Topic>();
     made->name = options_.topic_prefix + std::string{aggregate_type};
-    made->unusable = usable(made->name);
-    if (made->unusable.empty())
-        made->handle.reset(rd_kafka_topic_new(producer_.get(), made->name.c_str(), nullptr));
+    made->handle.reset(rd_kafka_topic_new(producer_.get(), made->name.c_str(), nullptr));
+    made->unusable = usable(*made);
     return *topics_.emplace(aggregate_type, std::move(made)).first->second;
 }
 
-std::string KafkaSink::usable(const std::string& name) {
-    std::unique_ptr<rd_kafka_topic_t, void (*)(rd_kafka_topic_t*)> handle{
-        rd_kafka_topic_new(producer_.get(), name.c_str(), nullptr), &rd_kafka_topic_destroy};
-    if (!handle) return "Kafka allows no topic of the name '" + name + "'";
+std::string KafkaSink::usable(const Topic& topic) {
+    if (!topic.handle) return "Kafka allows no topic of the name '" + topic.name + "'";
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds{admin_timeout_ms};
+    for (bool created = false; std::chrono::steady_clock::now() < deadline;) {
+        // Asking also tells the producer where the partitions are, so that the first event need not wait.
+        const auto state = ask(topic);
+        if (state == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+        if (state == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
+            if (created) continue;
+            return {};  // librdkafka waits for the leader, and other topics go on
+        }
+        if (state != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+            const auto reason = "topic '" + topic.name + "': " + rd_kafka_err2str(state);
+            if (is_poison(state)) return reason;
+            throw ProducerFailed{reason};
+        }
+        if (created) continue;  // not known everywhere yet
+        if (!options_.create_topics)
+            return "topic '" + topic.name + "' does not exist: create it, or set kafka.create_topics = true";
+        if (auto refused = create(topic.name); !refused.empty()) return refused;
+        created = true;
+    }
+    throw ProducerFailed{"topic '" + topic.name + "' has no leader"};
+}
+
+rd_kafka_resp_err_t KafkaSink::ask(const Topic& topic) {
     const rd_kafka_metadata_t* found = nullptr;
-    const auto error = rd_kafka_metadata(producer_.get(), 0, handle.get(), &found, admin_timeout_ms);
+    const auto error = rd_kafka_metadata(producer_.get(), 0, topic.handle.get(), &found, admin_timeout_ms);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-        throw ProducerFailed{"no answer from Kafka at " + options_.brokers + " about topic '" + name +
+        throw ProducerFailed{"no answer from Kafka at " + options_.brokers + " about topic '" + topic.name +
                              "': " + rd_kafka_err2str(error)};
-    const auto state = found->topic_cnt == 1 ? found->topics[0].err : RD_KAFKA_RESP_ERR_NO_ERROR;
-    rd_kafka_metadata_destroy(found);
-    if (state == RD_KAFKA_RESP_ERR_NO_ERROR || state == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) return {};
-    if (state != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && !is_poison(state))
-        throw ProducerFailed{"topic '" + name + "': " + rd_kafka_err2str(state)};
-    if (state != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        return "topic '" + name + "': " + rd_kafka_err2str(state);
-    if (!options_.create_topics)
-        return "topic '" + name + "' does not exist: create it, or set kafka.create_topics = true";
-    return create(name);
+    const std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> freed{
+        found, &rd_kafka_metadata_destroy};
+    if (found->topic_cnt != 1) return RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    const auto& answer = found->topics[0];
+    if (answer.err != RD_KAFKA_RESP_ERR_NO_ERROR) return answer.err;
+    const std::span partitions{answer.partitions, static_cast<std::size_t>(answer.partition_cnt)};
+    const bool led = std::ranges::all_of(partitions, [](const auto& p) { return p.leader >= 0; });
+    return led ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
 }
 
 std::string KafkaSink::create(const std::string& name) {

@@ -68,7 +68,8 @@ public:
 private:
     struct Topic;
     Topic& topic(std::string_view aggregate_type);
-    std::string usable(const std::string& name);  // empty, or why the topic cannot be published to
+    std::string usable(const Topic& topic);  // empty, or why it can never be published to
+    rd_kafka_resp_err_t ask(const Topic& topic);
     std::string create(const std::string& name);
     void delivered(const rd_kafka_message_t& message);
     void fail_if_fatal();

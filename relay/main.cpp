@@ -2,7 +2,9 @@
 #include <csignal>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -11,7 +13,7 @@
 #include "relay/admin.hpp"
 #include "relay/config.hpp"
 #include "relay/pipeline.hpp"
-#include "relay/position.hpp"
+#include "schema/migrator.hpp"
 
 namespace {
 
@@ -27,7 +29,7 @@ void add_settings(CLI::App& command, Flags& flags) {
         if (!option.fallback.empty()) help += ", default " + option.fallback;
         command.add_option_function<std::string>(
             option.flag(), [&flags, &option](const std::string& value) { flags.given[option.name] = value; },
-            help);
+            help)->take_last();
     }
 }
 
@@ -62,6 +64,39 @@ int run_relay(const Flags& flags) {
     return 0;
 }
 
+// Beside the installed program, or in the source tree it was built from.
+std::string outbox_schema() {
+    const auto program = std::filesystem::canonical("/proc/self/exe");
+    const auto installed = program.parent_path().parent_path() / "share/postroom/schema/outbox";
+    return std::filesystem::exists(installed) ? installed : POSTROOM_SOURCE_SCHEMA "/outbox";
+}
+
+struct Migration {
+    std::string dsn;
+    std::vector<std::string> dirs;
+    int timeout_s = 60;
+};
+
+void add_migration(CLI::App& command, Migration& migration) {
+    command.add_option("--dsn", migration.dsn, "libpq connection string of the schema's owner")
+        ->required()->envname("POSTROOM_MIGRATE_DSN");
+    command.add_option("--dir", migration.dirs,
+                       "Directory of NNNN_name.sql files, its last component naming the scope; repeatable, in "
+                       "order (default: the outbox's own)")->check(CLI::ExistingDirectory);
+    command.add_option("--timeout-s", migration.timeout_s, "Wait this long for another migration")
+        ->check(CLI::Range(0, 3600))->capture_default_str();
+}
+
+int run_migration(const Migration& migration) {
+    std::vector<std::filesystem::path> dirs{migration.dirs.begin(), migration.dirs.end()};
+    if (dirs.empty()) dirs.emplace_back(outbox_schema());
+    const auto report = schema::migrate(migration.dsn, dirs,
+                                        {.lock_timeout = std::chrono::seconds{migration.timeout_s}});
+    for (const auto& file : report.applied) std::cout << "applied " << file << '\n';
+    std::cout << report.applied.size() << " applied, " << report.already_applied << " already there\n";
+    return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -80,10 +115,14 @@ int main(int argc, char** argv) {
     auto* print = config->add_subcommand("print", "Print the settings as they take effect, secrets redacted");
     add_settings(*check, flags);
     add_settings(*print, flags);
+    Migration migration;
+    auto* migrate = app.add_subcommand("migrate", "Bring a database's schema up to date; safe to run twice at once");
+    add_migration(*migrate, migration);
     CLI11_PARSE(app, argc, argv);
 
     try {
         if (relay_command->parsed()) return run_relay(flags);
+        if (migrate->parsed()) return run_migration(migration);
         const auto values = relay::read_config(flags.file, flags.given);
         if (print->parsed()) std::cout << relay::print_config(values);
         static_cast<void>(relay::to_settings(values));
