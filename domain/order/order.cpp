@@ -1,0 +1,80 @@
+#include "domain/order/order.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <format>
+
+namespace domain::order {
+
+std::string_view to_string(Status status) {
+    switch (status) {
+        case Status::pending:
+            return "PENDING";
+        case Status::paid:
+            return "PAID";
+        case Status::cancelled:
+            return "CANCELLED";
+    }
+    std::abort();
+}
+
+Status parse_status(std::string_view text) {
+    for (const auto status : {Status::pending, Status::paid, Status::cancelled}) {
+        if (text == to_string(status)) return status;
+    }
+    std::fputs("domain: an order with an unknown status\n", stderr);
+    std::abort();
+}
+
+tl::expected<Order, Refusal> place(OrderId id, const PlaceOrder& command, const Prices& prices) {
+    Order order{id, command.customer, Status::pending, {0, command.currency}, {}};
+    for (const auto& [product, quantity] : command.quantities) {
+        const auto price = prices.find(product);
+        if (price == prices.end()) {
+            return tl::unexpected(Refusal{Refusal::Reason::unknown,
+                                          std::format("there is no product {}", product.value)});
+        }
+        const auto line = multiply({price->second, command.currency}, quantity);
+        const auto total = line ? add(order.amount, *line) : std::nullopt;
+        if (!total) {
+            return tl::unexpected(Refusal{Refusal::Reason::invalid,
+                                          "the amount of the whole order is too large",
+                                          "order_items"});
+        }
+        order.amount = *total;
+        order.lines.push_back({product, quantity, price->second});
+    }
+    return order;
+}
+
+bool fulfils(const Order& order, const PlaceOrder& command) {
+    return order.customer == command.customer && order.amount.currency == command.currency &&
+           std::ranges::equal(
+               order.lines, command.quantities, [](const Line& line, const auto& wanted) {
+                   return line.product == wanted.first && line.quantity == wanted.second;
+               });
+}
+
+tl::expected<Order, Refusal> pay(Order order) {
+    if (order.status == Status::cancelled) {
+        return tl::unexpected(
+            Refusal{Refusal::Reason::conflict,
+                    std::format("order {} is cancelled already", order.id.value)});
+    }
+    order.status = Status::paid;
+    return order;
+}
+
+tl::expected<Order, Refusal> cancel(Order order, std::string reason) {
+    if (order.status == Status::paid) {
+        return tl::unexpected(Refusal{Refusal::Reason::conflict,
+                                      std::format("order {} is paid already", order.id.value)});
+    }
+    if (order.status == Status::cancelled) return order;
+    order.status = Status::cancelled;
+    order.cancel_reason = std::move(reason);
+    return order;
+}
+
+}  // namespace domain::order

@@ -1,0 +1,65 @@
+// An order: what a customer wants at the prices of the moment, and whether it got paid.
+//
+//   PENDING ──pay──► PAID          Both ends are final. Hearing the same outcome again changes
+//   nothing;
+//      └───cancel──► CANCELLED     hearing the opposite one is refused.
+//
+// Pure values and decisions: no clock, no database.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "domain/ids.hpp"
+#include "domain/money.hpp"
+#include "domain/refusal.hpp"
+
+namespace domain::order {
+
+enum class Status { pending, paid, cancelled };
+std::string_view to_string(Status status);
+Status parse_status(
+    std::string_view text);  // aborts on any other text: only our own rows are read with it
+
+struct Line {
+    ProductId product;
+    std::int64_t quantity;
+    std::int64_t price;  // of one, in minor units of the order's currency
+    bool operator==(const Line&) const = default;
+};
+
+struct Order {
+    OrderId id;
+    CustomerId customer;
+    Status status;
+    Money amount;
+    std::vector<Line> lines;      // ascending by product
+    std::string cancel_reason{};  // empty unless cancelled
+    bool operator==(const Order&) const = default;
+};
+
+constexpr std::size_t max_items = 100;
+constexpr std::int64_t max_quantity = 10'000;
+
+struct PlaceOrder {
+    CustomerId customer;
+    std::map<ProductId, std::int64_t> quantities;  // 1..max_items products, each 1..max_quantity
+    Currency currency;
+    std::string idempotency_key{};  // empty: none was given
+};
+
+using Prices = std::map<ProductId, std::int64_t>;
+
+tl::expected<Order, Refusal> place(OrderId id, const PlaceOrder& command, const Prices& prices);
+
+// Whether the order is what the command asks for, so that repeating the command may answer with it.
+bool fulfils(const Order& order, const PlaceOrder& command);
+
+tl::expected<Order, Refusal> pay(Order order);
+tl::expected<Order, Refusal> cancel(Order order, std::string reason);
+
+}  // namespace domain::order

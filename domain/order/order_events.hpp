@@ -1,0 +1,31 @@
+// The events that order speaks and hears, as JSON, version 1. Readers ignore fields that they do
+// not know and refuse versions that they do not know.
+//
+//   says   OrderPlaced     {version, order_id, customer_id, currency_code, amount, items:
+//   [{product_id, quantity, price}]} hears  PaymentTaken    {version, payment_id, order_id, …}
+//          PaymentDeclined {version, order_id, reason, …}
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "domain/order/order.hpp"
+
+namespace domain::order {
+
+std::string order_placed(const Order& order);
+
+struct PaymentTaken {
+    OrderId order;
+};
+struct PaymentDeclined {
+    OrderId order;
+    std::string reason;
+};
+
+// The error says what is wrong with the event.
+tl::expected<PaymentTaken, std::string> read_payment_taken(std::string_view json);
+tl::expected<PaymentDeclined, std::string> read_payment_declined(std::string_view json);
+
+}  // namespace domain::order

@@ -1,0 +1,109 @@
+#include "domain/order/order_store.hpp"
+
+#include <pqxx/pqxx>
+
+namespace domain::order::store {
+namespace {
+
+constexpr auto select_prices = R"(
+select product_id, price from catalogue where product_id = any ($1))";
+
+constexpr auto insert_order = R"(
+insert into orders (id, customer_id, status, currency_code, amount, idempotency_key)
+values ($1, $2, $3, $4, $5, nullif($6, ''))
+on conflict (customer_id, idempotency_key) do nothing)";
+
+constexpr auto insert_items = R"(
+insert into order_items (order_id, product_id, quantity, price)
+select $1, * from unnest($2::bigint[], $3::bigint[], $4::bigint[]))";
+
+constexpr auto select_by_key = R"(
+select id from orders where customer_id = $1 and idempotency_key = $2)";
+
+constexpr auto select_for_update = R"(
+select from orders where id = $1 for update)";
+
+constexpr auto select_order = R"(
+select customer_id, status, currency_code, amount, coalesce(cancel_reason, '') from orders where id = $1)";
+
+constexpr auto select_products = R"(
+select i.product_id, i.quantity, i.price, c.category_id, c.name, c.brand_name, c.description
+from order_items i join catalogue c using (product_id) where i.order_id = $1 order by i.product_id)";
+
+constexpr auto update_status = R"(
+update orders set status = $2, cancel_reason = nullif($3, ''), updated_at = clock_timestamp() where id = $1)";
+
+}  // namespace
+
+Prices prices(pqxx::transaction_base& tx, const PlaceOrder& command) {
+    std::vector<std::int64_t> products;
+    for (const auto& [product, quantity] : command.quantities) products.push_back(product.value);
+    Prices found;
+    for (const auto& row : tx.exec(select_prices, pqxx::params{products})) {
+        found.emplace(ProductId{row[0].as<std::int64_t>()}, row[1].as<std::int64_t>());
+    }
+    return found;
+}
+
+bool insert(pqxx::transaction_base& tx, const Order& order, const std::string& idempotency_key) {
+    const auto inserted =
+        tx.exec(insert_order,
+                pqxx::params{order.id.value, order.customer.value, to_string(order.status),
+                             order.amount.currency.code(), order.amount.minor, idempotency_key});
+    if (inserted.affected_rows() == 0) return false;
+    std::vector<std::int64_t> products, quantities, prices;
+    for (const auto& line : order.lines) {
+        products.push_back(line.product.value);
+        quantities.push_back(line.quantity);
+        prices.push_back(line.price);
+    }
+    tx.exec(insert_items, pqxx::params{order.id.value, products, quantities, prices}).no_rows();
+    return true;
+}
+
+std::optional<View> view(pqxx::transaction_base& tx, OrderId id) {
+    const auto row = tx.exec(select_order, pqxx::params{id.value}).opt_row();
+    if (!row) return std::nullopt;
+    const auto [customer, status, currency, amount, reason] =
+        row->as<std::int64_t, std::string, std::string, std::int64_t, std::string>();
+    View found{{id,
+                CustomerId{customer},
+                parse_status(status),
+                {amount, Currency::parse(currency).value()},
+                {},
+                reason},
+               {}};
+    for (const auto& item : tx.exec(select_products, pqxx::params{id.value})) {
+        const Line line{ProductId{item[0].as<std::int64_t>()}, item[1].as<std::int64_t>(),
+                        item[2].as<std::int64_t>()};
+        found.order.lines.push_back(line);
+        found.products.push_back({line, item[3].as<std::int64_t>(), item[4].as<std::string>(),
+                                  item[5].as<std::string>(), item[6].as<std::string>()});
+    }
+    return found;
+}
+
+std::optional<Order> find_by_key(pqxx::transaction_base& tx, CustomerId customer,
+                                 const std::string& key) {
+    const auto row = tx.exec(select_by_key, pqxx::params{customer.value, key}).opt_row();
+    if (!row) return std::nullopt;
+    return view(tx, OrderId{(*row)[0].as<std::int64_t>()}).value().order;
+}
+
+std::optional<Order> lock(pqxx::transaction_base& tx, OrderId id) {
+    // Locked by a statement of its own: the next one sees what the lock's former holder committed.
+    if (tx.exec(select_for_update, pqxx::params{id.value}).empty()) return std::nullopt;
+    return view(tx, id).value().order;
+}
+
+void save_status(pqxx::transaction_base& tx, const Order& order) {
+    tx.exec(update_status,
+            pqxx::params{order.id.value, to_string(order.status), order.cancel_reason})
+        .no_rows();
+}
+
+std::uint16_t next_machine(pqxx::transaction_base& tx) {
+    return tx.query_value<std::uint16_t>("select nextval('machine')");
+}
+
+}  // namespace domain::order::store

@@ -1,0 +1,43 @@
+// SQL of the order service. Every function works inside the caller's transaction.
+#pragma once
+
+#include <optional>
+#include <pqxx/transaction_base>
+#include <string>
+#include <vector>
+
+#include "domain/order/order.hpp"
+
+namespace domain::order::store {
+
+// The prices of those of the products that exist.
+Prices prices(pqxx::transaction_base& tx, const PlaceOrder& command);
+
+// False, and nothing inserted, when the customer has used the key before. Waits for a request of
+// the same key that is still running.
+bool insert(pqxx::transaction_base& tx, const Order& order, const std::string& idempotency_key);
+
+std::optional<Order> find_by_key(pqxx::transaction_base& tx, CustomerId customer,
+                                 const std::string& key);
+
+// Locks the row until the transaction ends.
+std::optional<Order> lock(pqxx::transaction_base& tx, OrderId id);
+
+void save_status(pqxx::transaction_base& tx, const Order& order);
+
+// An order as its reader sees it: lines with the product's description.
+struct Product {
+    Line line;
+    std::int64_t category_id;
+    std::string name, brand_name, description;
+};
+struct View {
+    Order order;
+    std::vector<Product> products;
+};
+std::optional<View> view(pqxx::transaction_base& tx, OrderId id);
+
+// A number that no other running process of this service has, for Sonyflake.
+std::uint16_t next_machine(pqxx::transaction_base& tx);
+
+}  // namespace domain::order::store

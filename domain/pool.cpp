@@ -1,0 +1,109 @@
+#include "domain/pool.hpp"
+
+#include <libpq-fe.h>
+
+#include <format>
+#include <map>
+
+namespace domain {
+namespace {
+
+using Settings = std::map<std::string, std::string>;
+
+// A DSN is a URI or key=value words; libpq reads both.
+Settings parse(const std::string& dsn) {
+    char* error = nullptr;
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed{
+        PQconninfoParse(dsn.c_str(), &error), PQconninfoFree};
+    const std::unique_ptr<char, decltype(&PQfreemem)> message{error, PQfreemem};
+    // libpq's own message may quote the DSN, and with it a password.
+    if (!parsed) throw std::invalid_argument("the DSN is no PostgreSQL URI or key=value list");
+    Settings settings;
+    for (const auto* option = parsed.get(); option->keyword != nullptr; ++option) {
+        if (option->val != nullptr) settings[option->keyword] = option->val;
+    }
+    return settings;
+}
+
+std::string describe(const Settings& settings) {
+    const auto value = [&](const char* key, const char* otherwise) {
+        const auto found = settings.find(key);
+        return found == settings.end() ? std::string{otherwise} : found->second;
+    };
+    return std::format("database {} at {}:{}", value("dbname", "(default)"),
+                       value("host", value("hostaddr", "local socket").c_str()),
+                       value("port", "5432"));
+}
+
+std::string with_bounds(Settings settings, const Pool::Options& options) {
+    settings.emplace("connect_timeout", std::to_string(options.connect_timeout.count()));
+    settings.emplace("options", std::format("-c statement_timeout={0} -c lock_timeout={0} "
+                                            "-c idle_in_transaction_session_timeout={1}",
+                                            options.statement_timeout.count(),
+                                            2 * options.statement_timeout.count()));
+    std::string dsn;
+    for (const auto& [key, value] : settings) {
+        dsn += key + "='";
+        for (const char c : value) {
+            if (c == '\'' || c == '\\') dsn += '\\';
+            dsn += c;
+        }
+        dsn += "' ";
+    }
+    return dsn;
+}
+
+}  // namespace
+
+Pool::Pool(Options options)
+    : options_(std::move(options)),
+      where_(describe(parse(options_.dsn))),
+      dsn_(with_bounds(parse(options_.dsn), options_)) {
+    idle_.reserve(options_.size);
+}
+
+Pool::Lease Pool::acquire() {
+    std::unique_ptr<pqxx::connection> connection;
+    {
+        std::unique_lock lock(mutex_);
+        if (!returned_.wait_for(lock, options_.wait, [&] { return lent_ < options_.size; })) {
+            throw PoolExhausted(
+                std::format("all {} connections to {} are in use", options_.size, where_));
+        }
+        ++lent_;
+        if (!idle_.empty()) {
+            connection = std::move(idle_.back());
+            idle_.pop_back();
+        }
+    }
+    try {
+        if (!connection) connection = std::make_unique<pqxx::connection>(dsn_);
+    } catch (...) {
+        give_back(nullptr);
+        throw;
+    }
+    return {*this, std::move(connection)};
+}
+
+void Pool::drop_idle() {
+    std::vector<std::unique_ptr<pqxx::connection>> closing;
+    const std::scoped_lock lock(mutex_);
+    closing.swap(idle_);
+    idle_.reserve(options_.size);
+}
+
+void Pool::give_back(std::unique_ptr<pqxx::connection> connection) {
+    {
+        const std::scoped_lock lock(mutex_);
+        --lent_;
+        if (connection && connection->is_open()) idle_.push_back(std::move(connection));
+    }
+    returned_.notify_one();
+}
+
+Pool::Lease::Lease(Pool& pool, std::unique_ptr<pqxx::connection> connection)
+    : pool_(pool), connection_(std::move(connection)) {}
+
+Pool::Lease::~Lease() { pool_.give_back(std::move(connection_)); }
+
+}  // namespace domain
