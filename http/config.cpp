@@ -1,0 +1,100 @@
+#include "http/config.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+
+namespace http {
+namespace {
+
+struct ServiceFlags {
+    std::string dsn, dsn_file, listen;
+};
+
+void add_service(CLI::App& app, const std::string& name, const std::string& listen,
+                 ServiceFlags& flags) {
+    std::string upper = name;
+    std::ranges::transform(upper, upper.begin(),
+                           [](char c) { return static_cast<char>(std::toupper(c)); });
+    flags.listen = listen;
+    auto* dsn = app.add_option("--" + name + "-dsn", flags.dsn,
+                               "database of " + name + ": a PostgreSQL URI or key=value list")
+                    ->envname("SHOP_" + upper + "_DSN");
+    app.add_option("--" + name + "-dsn-file", flags.dsn_file, "a file that holds it, instead")
+        ->envname("SHOP_" + upper + "_DSN_FILE")
+        ->excludes(dsn);
+    app.add_option("--" + name + "-http", flags.listen, "where " + name + " listens, host:port")
+        ->envname("SHOP_" + upper + "_HTTP")
+        ->capture_default_str();
+}
+
+std::string dsn_of(const std::string& name, const ServiceFlags& flags) {
+    std::string dsn = flags.dsn;
+    if (!flags.dsn_file.empty()) {
+        std::ifstream file(flags.dsn_file);
+        if (!std::getline(file, dsn)) {
+            throw CLI::ValidationError("--" + name + "-dsn-file", "cannot read " + flags.dsn_file);
+        }
+    }
+    if (dsn.empty()) {
+        throw CLI::ValidationError("serve " + name, "needs its database: give --" + name + "-dsn");
+    }
+    return dsn;
+}
+
+}  // namespace
+
+Config read_config(int argc, char** argv) {
+    CLI::App app{"The shop's services, one or several in a process"};
+    app.require_subcommand(1);
+    auto& serve = *app.add_subcommand(
+        "serve", "Serve HTTP and consume events until SIGTERM, which finishes what has begun");
+    Config config{{}, "127.0.0.1:9092", "info", std::nullopt, 16, std::chrono::seconds{30}};
+    std::map<std::string, ServiceFlags> flags;
+    std::vector<std::string> names;
+    long start_timeout_s = config.start_timeout.count();
+
+    serve.add_option("service", names, "order, payment")
+        ->required()
+        ->check(CLI::IsMember({"order", "payment"}));
+    add_service(serve, "order", "127.0.0.1:8082", flags["order"]);
+    add_service(serve, "payment", "127.0.0.1:8083", flags["payment"]);
+    serve.add_option("--kafka-brokers", config.brokers, "bootstrap servers, host:port,…")
+        ->envname("SHOP_KAFKA_BROKERS")
+        ->capture_default_str();
+    serve.add_option("--log-level", config.log_level, "debug, info, warn, error or off")
+        ->envname("SHOP_LOG_LEVEL")
+        ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
+        ->capture_default_str();
+    serve
+        .add_option("--machine-id", config.machine,
+                    "0-65535, this process's own among all that make ids; by default the database "
+                    "hands one out")
+        ->envname("SHOP_MACHINE_ID");
+    serve.add_option("--db-connections", config.connections, "to each service's database")
+        ->envname("SHOP_DB_CONNECTIONS")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    serve
+        .add_option("--start-timeout-s", start_timeout_s,
+                    "how long to wait for the databases at the start")
+        ->envname("SHOP_START_TIMEOUT_S")
+        ->check(CLI::Range(0, 3600))
+        ->capture_default_str();
+    try {
+        app.parse(argc, argv);
+        std::ranges::sort(names);
+        names.erase(std::ranges::unique(names).begin(), names.end());
+        for (const auto& name : names) {
+            config.services.push_back({name, dsn_of(name, flags[name]), flags[name].listen});
+        }
+    } catch (const CLI::ParseError& error) {
+        std::exit(app.exit(error));
+    }
+    config.start_timeout = std::chrono::seconds{start_timeout_s};
+    return config;
+}
+
+}  // namespace http

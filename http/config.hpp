@@ -1,0 +1,30 @@
+// The shop's configuration: defaults < environment < flags, read once.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace http {
+
+struct ServiceConfig {
+    std::string name;  // order or payment: consumer group, inbox name, metrics prefix
+    std::string dsn;
+    std::string listen;
+};
+
+struct Config {
+    std::vector<ServiceConfig> services;  // those to serve
+    std::string brokers;
+    std::string log_level;
+    std::optional<std::uint16_t> machine;
+    std::size_t connections;  // to each service's database, besides the consumer's
+    std::chrono::seconds start_timeout;
+};
+
+// Parses the command line. Prints help or what is wrong, and exits, when there is nothing to run.
+Config read_config(int argc, char** argv);
+
+}  // namespace http

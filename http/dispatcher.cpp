@@ -1,0 +1,130 @@
+#include "http/dispatcher.hpp"
+
+#include <pqxx/except>
+
+#include "domain/pool.hpp"
+#include "domain/transact.hpp"
+
+namespace http {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool has_body(const Request& request) {
+    return request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+}
+
+bool is_json(std::string_view content_type) {
+    const auto media_type = content_type.substr(0, content_type.find_first_of("; \t"));
+    const IgnoringCase less;
+    return !less(media_type, "application/json") && !less("application/json", media_type);
+}
+
+// Only names that we know become labels: clients must not be able to make series.
+std::string method_label(const std::string& method) {
+    for (const auto* known : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
+        if (method == known) return method;
+    }
+    return "other";
+}
+
+Problem to_problem(const std::exception& error) {
+    const bool overloaded = dynamic_cast<const domain::PoolExhausted*>(&error) != nullptr;
+    if (!overloaded && !domain::is_connection_loss(error)) {
+        return {500, "something went wrong here; the log has it under this request_id"};
+    }
+    return {503,
+            "the database is away or overloaded; the outcome may be unknown: repeat the request, "
+            "with the same "
+            "Idempotency-Key if it changes something",
+            {},
+            {{"Retry-After", "1"}}};
+}
+
+void name(Request& request) {
+    request.trace =
+        domain::continue_trace(request.header("traceparent"), request.header("correlation-id"));
+    const auto given = request.header("X-Request-Id");
+    request.id =
+        domain::is_token(given) ? std::string{given} : std::string{request.trace.trace_id()};
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(std::string service, Metrics& metrics, Log& log)
+    : service_(std::move(service)), metrics_(metrics), log_(log) {}
+
+void Dispatcher::on(std::string method, std::string pattern, Handler handler) {
+    router_.add(std::move(method), std::move(pattern), std::move(handler));
+}
+
+Outcome Dispatcher::serve(const Match& match, Request& request, const ReadBody& read_body) {
+    // An answer given before the body is read leaves the rest of it in the connection.
+    const bool unread = has_body(request);
+    if (match.route == nullptr && match.allow.empty()) {
+        return tl::unexpected(Problem{404, "there is nothing here", {}, {}, unread});
+    }
+    if (match.route == nullptr) {
+        return tl::unexpected(
+            Problem{405, "use one of: " + match.allow, {}, {{"Allow", match.allow}}, unread});
+    }
+    if (has_body(request)) {
+        if (!is_json(request.header("Content-Type")) ||
+            !request.header("Content-Encoding").empty()) {
+            return tl::unexpected(
+                Problem{415, "send application/json, not encoded", "Content-Type", {}, unread});
+        }
+        if (const auto read = read_body(request.body); !read) return tl::unexpected(read.error());
+    }
+    return match.route->handler(request);
+}
+
+Response Dispatcher::dispatch(Request request, const ReadBody& read_body) {
+    const auto since = Clock::now();
+    name(request);
+    auto match = router_.find(request.method, request.path);
+    request.parameters = std::move(match.parameters);
+    const auto handler = match.route == nullptr ? std::string{"none"} : match.route->pattern;
+    auto& inflight = metrics_.inflight(handler, method_label(request.method));
+    inflight.Increment();
+    Outcome outcome;
+    try {
+        outcome = serve(match, request, read_body);
+    } catch (const std::exception& error) {
+        log_.error("request failed",
+                   {{"service", service_}, {"request_id", request.id}, {"error", error.what()}});
+        outcome = tl::unexpected(to_problem(error));
+    }
+    inflight.Decrement();
+    return finish(request, outcome ? std::move(*outcome) : render(outcome.error(), request),
+                  handler, since);
+}
+
+Response Dispatcher::refuse(Request request, const Problem& problem) {
+    name(request);
+    return finish(request, render(problem, request), "none", Clock::now());
+}
+
+Response Dispatcher::finish(const Request& request, Response response, const std::string& handler,
+                            Clock::time_point since) {
+    const auto took = Clock::now() - since;
+    metrics_.observe(
+        {handler, method_label(request.method), response.status, took, response.body.size()});
+    log_.info("request", {{"service", service_},
+                          {"request_id", request.id},
+                          {"trace_id", request.trace.trace_id()},
+                          {"correlation_id", request.trace.correlation_id},
+                          {"method", request.method},
+                          {"path", request.path},
+                          {"handler", handler},
+                          {"status", response.status},
+                          {"bytes", response.body.size()},
+                          {"ms", std::chrono::duration<double, std::milli>(took).count()},
+                          {"remote", request.remote}});
+    response.headers.insert(response.headers.end(), {{"X-Request-Id", request.id},
+                                                     {"Cache-Control", "no-store"},
+                                                     {"X-Content-Type-Options", "nosniff"}});
+    return response;
+}
+
+}  // namespace http

@@ -1,0 +1,64 @@
+#include "http/metrics.hpp"
+
+#include <prometheus/text_serializer.h>
+
+namespace http {
+namespace {
+
+const prometheus::Histogram::BucketBoundaries seconds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                                      0.1,   0.25,   0.5,   1,    2.5,   5};
+const prometheus::Histogram::BucketBoundaries bytes{100, 1'000, 10'000, 100'000, 1'000'000};
+
+}  // namespace
+
+Metrics::Metrics(const std::string& service)
+    : service_(service),
+      duration_(prometheus::BuildHistogram()
+                    .Name(service + "_http_request_duration_seconds")
+                    .Help("Time from a request's headers to its answer")
+                    .Register(registry_)),
+      inflight_(prometheus::BuildGauge()
+                    .Name(service + "_http_requests_inflight")
+                    .Help("Requests being handled now")
+                    .Register(registry_)),
+      size_(prometheus::BuildHistogram()
+                .Name(service + "_http_response_size_bytes")
+                .Help("Size of the answers' bodies")
+                .Register(registry_)) {}
+
+prometheus::Gauge& Metrics::inflight(const std::string& handler, const std::string& method) {
+    return inflight_.Add({{"handler", handler}, {"method", method}});
+}
+
+void Metrics::observe(const Observation& seen) {
+    duration_
+        .Add({{"code", std::to_string(seen.code)},
+              {"handler", seen.handler},
+              {"method", seen.method}},
+             seconds)
+        .Observe(std::chrono::duration<double>(seen.duration).count());
+    size_.Add({{"handler", seen.handler}}, bytes).Observe(static_cast<double>(seen.bytes));
+}
+
+void Metrics::add_counter(const std::string& name, const std::string& help,
+                          const std::string& label, Counts counts) {
+    counters_.push_back({service_ + "_" + name, help, label, std::move(counts)});
+}
+
+std::string Metrics::text() const {
+    auto families = registry_.Collect();
+    for (const auto& counter : counters_) {
+        prometheus::MetricFamily family{
+            counter.name, counter.help, prometheus::MetricType::Counter, {}};
+        for (const auto& [value, count] : counter.counts()) {
+            prometheus::ClientMetric metric;
+            metric.label.push_back({counter.label, value});
+            metric.counter.value = count;
+            family.metric.push_back(std::move(metric));
+        }
+        families.push_back(std::move(family));
+    }
+    return prometheus::TextSerializer{}.Serialize(families);
+}
+
+}  // namespace http

@@ -1,0 +1,58 @@
+// What Prometheus reads from one service: every HTTP request, and counts that others keep.
+// Thread-safe.
+//
+//   SERVICE_http_request_duration_seconds{code,handler,method}  histogram
+//   SERVICE_http_requests_inflight{handler,method}              gauge
+//   SERVICE_http_response_size_bytes{handler}                   histogram
+#pragma once
+
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace http {
+
+class Metrics {
+public:
+    explicit Metrics(const std::string& service);
+
+    struct Observation {
+        std::string handler, method;
+        int code;
+        std::chrono::nanoseconds duration;
+        std::size_t bytes;
+    };
+    prometheus::Gauge& inflight(const std::string& handler, const std::string& method);
+    void observe(const Observation& observation);
+
+    // Counts that only grow, read at each scrape: SERVICE_NAME{kind}. Added before the first
+    // scrape.
+    using Counts = std::function<std::map<std::string, double>()>;
+    void add_counter(const std::string& name, const std::string& help, const std::string& label,
+                     Counts counts);
+
+    // The text exposition format, version 0.0.4.
+    std::string text() const;
+
+private:
+    struct Counter {
+        std::string name, help, label;
+        Counts counts;
+    };
+
+    std::string service_;
+    prometheus::Registry registry_;
+    prometheus::Family<prometheus::Histogram>& duration_;
+    prometheus::Family<prometheus::Gauge>& inflight_;
+    prometheus::Family<prometheus::Histogram>& size_;
+    std::vector<Counter> counters_;
+};
+
+}  // namespace http

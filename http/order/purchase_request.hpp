@@ -1,0 +1,22 @@
+// POST /api/v1/purchases, from text to command. Each refusal names the field:
+// order_items[0].quantity.
+//
+//   {"order_items": [{"product_id": 1, "quantity": 2}], "payment": {"currency_code": "EUR"}}
+//
+// A product that is listed twice counts as one line of both quantities.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "domain/order/order.hpp"
+#include "http/message.hpp"
+
+namespace http::order {
+
+tl::expected<domain::order::PlaceOrder, Problem> read_purchase(const std::string& body,
+                                                               std::string_view idempotency_key,
+                                                               domain::CustomerId customer);
+
+}  // namespace http::order

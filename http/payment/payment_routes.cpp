@@ -1,0 +1,41 @@
+#include "http/payment/payment_routes.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "domain/payment/payment_service.hpp"
+
+namespace http::payment {
+namespace {
+
+namespace domain_payment = domain::payment;
+
+Outcome get_payment(domain::Pool& pool, const Request& request) {
+    const auto id = id_parameter(request, "id");
+    if (!id) return tl::unexpected(id.error());
+    const auto payment = domain_payment::find(pool, domain::PaymentId{*id});
+    if (!payment) return tl::unexpected(Problem{404, "there is no payment " + std::to_string(*id)});
+    nlohmann::json body{{"id", payment->id.value},
+                        {"customer_id", payment->customer.value},
+                        {"amount", payment->amount.minor},
+                        {"currency_code", payment->amount.currency.code()},
+                        {"status", domain_payment::to_string(payment->status)}};
+    if (!payment->decline_reason.empty()) body["reason"] = payment->decline_reason;
+    return Response{.body = body.dump()};
+}
+
+void answer_order(pqxx::transaction_base& tx, const outbox::Message& message) {
+    const auto demand = domain_payment::read_order_placed(message.payload);
+    if (!demand) throw outbox::PoisonMessage(demand.error());
+    domain_payment::answer(tx, *demand, domain::continue_trace(message.headers));
+}
+
+}  // namespace
+
+void add_routes(Dispatcher& dispatcher, domain::Pool& pool) {
+    dispatcher.on("GET", "/api/v1/payments/:id",
+                  [&pool](const Request& request) { return get_payment(pool, request); });
+}
+
+void subscribe(outbox::Consumer& consumer) { consumer.on("OrderPlaced", answer_order); }
+
+}  // namespace http::payment

@@ -1,0 +1,218 @@
+#include "http/server.hpp"
+
+#include <httplib.h>
+
+#include <charconv>
+#include <stdexcept>
+
+namespace http {
+namespace {
+
+Request translate(const httplib::Request& from) {
+    Request request{from.method, from.path, {}, from.remote_addr};
+    for (const auto& [name, value] : from.headers) request.headers.emplace(name, value);
+    return request;
+}
+
+// Never sent: marks an answer to HEAD after which the connection must close. HEAD has no body whose
+// writing could fail (see below), so its headers fail: such a client gets no answer.
+constexpr auto unanswered = "X-Unanswered";
+
+void answer(const httplib::Request& request, const Response& from, httplib::Response& to) {
+    to.status = from.status;
+    for (const auto& [name, value] : from.headers) to.set_header(name, value);
+    if (!from.close) {
+        to.set_content(from.body, from.content_type);
+        return;
+    }
+    to.set_header("Connection", "close");
+    if (request.method == "HEAD") to.set_header(unanswered, "");
+    // cpp-httplib closes a connection only when writing the answer fails: so this writer fails,
+    // after its work.
+    to.set_content_provider(
+        from.body.size(), from.content_type,
+        [body = from.body](std::size_t offset, std::size_t, httplib::DataSink& sink) {
+            sink.write(body.data() + offset, body.size() - offset);
+            return false;
+        });
+}
+
+bool is_chunked(const httplib::Request& request) { return request.has_header("Transfer-Encoding"); }
+
+// RFC 9112, section 6: what an intermediary might read in another way is refused.
+std::optional<std::string> framing_fault(const httplib::Request& request) {
+    const auto lengths = request.get_header_value_count("Content-Length");
+    const auto length = request.get_header_value("Content-Length");
+    if (lengths > 1) return "more than one Content-Length";
+    if (is_chunked(request)) {
+        if (lengths > 0) return "both Content-Length and Transfer-Encoding";
+        if (request.get_header_value_count("Transfer-Encoding") > 1 ||
+            request.get_header_value("Transfer-Encoding") != "chunked") {
+            return "a Transfer-Encoding other than chunked";
+        }
+    }
+    if (lengths == 1 && (length.empty() || length.size() > 18 ||
+                         length.find_first_not_of("0123456789") != length.npos)) {
+        return "a Content-Length that is no number";
+    }
+    const bool takes_body =
+        request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+    if (!takes_body && (is_chunked(request) || (lengths == 1 && std::stoull(length) > 0))) {
+        return "a body with a method that takes none";
+    }
+    return std::nullopt;
+}
+
+tl::expected<void, Problem> read_body(const httplib::Request& request,
+                                      const httplib::ContentReader& reader,
+                                      const ServerOptions& options, std::string& body) {
+    const Problem too_large{
+        413,
+        "the body may have " + std::to_string(options.body_limit) + " bytes at most",
+        {},
+        {},
+        true};
+    const auto length = request.get_header_value_u64("Content-Length");
+    if (length > options.body_limit) return tl::unexpected(too_large);
+    if (length == 0 && !is_chunked(request)) return {};
+
+    const auto deadline = std::chrono::steady_clock::now() + options.body_deadline;
+    bool overflow = false;
+    bool late = false;
+    const auto whole = reader([&](const char* data, std::size_t size) {
+        overflow = body.size() + size > options.body_limit;
+        late = std::chrono::steady_clock::now() > deadline;
+        if (overflow || late) return false;
+        body.append(data, size);
+        return true;
+    });
+    if (overflow) return tl::unexpected(too_large);
+    if (late) return tl::unexpected(Problem{408, "the body came too slowly", {}, {}, true});
+    if (!whole)
+        return tl::unexpected(Problem{400, "the body ended early or is malformed", {}, {}, true});
+    return {};
+}
+
+int bind(httplib::Server& server, const std::string& address, int& socket) {
+    const auto colon = address.rfind(':');
+    const auto host = address.substr(0, colon);
+    const auto port_text = colon == address.npos ? "" : address.substr(colon + 1);
+    int port = -1;
+    const auto [end, error] =
+        std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
+    if (host.empty() || error != std::errc{} || *end != '\0' || port < 0 || port > 65535) {
+        throw std::runtime_error("listen address \"" + address +
+                                 "\": write host:port, e.g. 127.0.0.1:8082");
+    }
+    // Without SO_REUSEPORT, which cpp-httplib sets: two processes must not share a port unnoticed.
+    server.set_socket_options([&socket](int fd) {
+        socket = fd;
+        const int on = 1;
+        ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    });
+    const int bound =
+        port == 0 ? server.bind_to_any_port(host) : (server.bind_to_port(host, port) ? port : -1);
+    if (bound < 0) {
+        throw std::runtime_error("cannot listen on " + address +
+                                 ": is another process using the port?");
+    }
+    // cpp-httplib's backlog of 5 drops connections of a burst; asking again raises it.
+    ::listen(socket, SOMAXCONN);
+    return bound;
+}
+
+}  // namespace
+
+class Server::Listener {
+public:
+    Listener(const ServerOptions& options, Dispatcher& dispatcher)
+        : options_(options), dispatcher_(dispatcher) {
+        set_bounds();
+        set_handlers();
+        const int port = bind(server_, options.listen, socket_);
+        address_ = options.listen.substr(0, options.listen.rfind(':') + 1) + std::to_string(port);
+    }
+
+    const std::string& address() const { return address_; }
+    void run() { server_.listen_after_bind(); }
+    void wait_until_running() { server_.wait_until_ready(); }
+    void stop() { server_.stop(); }
+
+private:
+    void set_bounds() {
+        server_.new_task_queue = [this] {
+            return new httplib::ThreadPool(options_.threads,
+                                           options_.queue);  // cpp-httplib owns it
+        };
+        server_.set_read_timeout(options_.read_timeout);
+        server_.set_write_timeout(options_.write_timeout);
+        server_.set_keep_alive_timeout(options_.keep_alive.count());
+        server_.set_keep_alive_max_count(10'000);
+        server_.set_tcp_nodelay(true);
+    }
+
+    void set_handlers() {
+        using httplib::Server;
+        server_.set_pre_routing_handler([this](const auto& request, auto& response) {
+            if (const auto fault = framing_fault(request)) {
+                const Problem problem{400, "the request has " + *fault, {}, {}, true};
+                answer(request, dispatcher_.refuse(translate(request), problem), response);
+                return Server::HandlerResponse::Handled;
+            }
+            if (request.method == "POST" || request.method == "PUT" || request.method == "PATCH") {
+                return Server::HandlerResponse::Unhandled;
+            }
+            answer(request, dispatcher_.dispatch(translate(request), {}), response);
+            return Server::HandlerResponse::Handled;
+        });
+        const auto with_body = [this](const auto& request, auto& response, const auto& reader) {
+            const auto read = [&](std::string& body) {
+                return read_body(request, reader, options_, body);
+            };
+            answer(request, dispatcher_.dispatch(translate(request), read), response);
+        };
+        server_.Post(".*", with_body);
+        server_.Put(".*", with_body);
+        server_.Patch(".*", with_body);
+        server_.set_error_handler(
+            [this](const httplib::Request& request, httplib::Response& response) {
+                if (response.has_header("X-Request-Id")) return Server::HandlerResponse::Unhandled;
+                // cpp-httplib refused it: what follows in the connection cannot be trusted.
+                const Problem problem{
+                    response.status, "the request is malformed or too long", {}, {}, true};
+                answer(request, dispatcher_.refuse(translate(request), problem), response);
+                return Server::HandlerResponse::Handled;
+            });
+        server_.set_header_writer([](httplib::Stream& stream, httplib::Headers& headers) {
+            return headers.contains(unanswered) ? 0
+                                                : httplib::detail::write_headers(stream, headers);
+        });
+        server_.set_post_routing_handler([](const auto&, auto& response) {
+            if (response.get_header_value("Connection") == "close")
+                response.headers.erase("Keep-Alive");
+        });
+    }
+
+    const ServerOptions options_;
+    Dispatcher& dispatcher_;
+    httplib::Server server_;
+    int socket_ = -1;
+    std::string address_;
+};
+
+Server::Server(const ServerOptions& options, Dispatcher& dispatcher)
+    : listener_(std::make_unique<Listener>(options, dispatcher)),
+      address_(listener_->address()),
+      thread_([this] { listener_->run(); }) {
+    listener_->wait_until_running();
+}
+
+Server::~Server() { stop(); }
+
+void Server::stop() {
+    if (!thread_.joinable()) return;
+    listener_->stop();
+    thread_.join();
+}
+
+}  // namespace http

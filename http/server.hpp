@@ -1,0 +1,46 @@
+// The HTTP listener: bounds on threads, queue, body, and time; graceful stop. What it carries goes
+// to a Dispatcher. Connections whose framing is in doubt, or whose body was not read whole, are
+// answered and closed.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "http/dispatcher.hpp"
+
+namespace http {
+
+struct ServerOptions {
+    std::string listen;        // host:port; port 0 picks a free one
+    std::size_t threads = 64;  // a kept-alive connection holds one
+    std::size_t queue = 512;   // connections waiting for a thread; more are closed
+    std::size_t body_limit = 65536;
+    std::chrono::seconds read_timeout{5};
+    std::chrono::seconds write_timeout{5};
+    std::chrono::seconds keep_alive{5};
+    std::chrono::seconds body_deadline{10};  // for a whole body, however slowly it drips
+};
+
+class Server {
+public:
+    // Listens at once; throws std::runtime_error when the address is malformed or taken.
+    Server(const ServerOptions& options, Dispatcher& dispatcher);
+    ~Server();  // stops
+
+    // host:port as bound.
+    const std::string& address() const { return address_; }
+
+    // Accepts no more connections, finishes the requests that have arrived, and returns.
+    void stop();
+
+private:
+    class Listener;  // keeps cpp-httplib out of this header
+    std::unique_ptr<Listener> listener_;
+    std::string address_;
+    std::jthread thread_;
+};
+
+}  // namespace http

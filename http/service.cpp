@@ -1,0 +1,121 @@
+#include "http/service.hpp"
+
+#include <format>
+
+#include "domain/transact.hpp"
+
+namespace http {
+namespace {
+
+constexpr auto count_missing = R"(
+select count(*) from unnest($1::text[]) as wanted where to_regclass(wanted) is null)";
+
+// Returns when the database answers and has the tables.
+void await_database(domain::Pool& pool, const Service::Options& options, Log& log) {
+    const auto deadline = std::chrono::steady_clock::now() + options.start_timeout;
+    const auto& name = options.service.name;
+    auto pause = std::chrono::milliseconds{100};
+    for (;;) {
+        try {
+            auto tables = options.tables;
+            tables.insert(tables.end(), {"outbox.event", "inbox.received"});
+            const auto missing = domain::transact(pool,
+                                                  [&](pqxx::work& tx) {
+                                                      return tx.query_value<int>(
+                                                          count_missing, pqxx::params{tables});
+                                                  },
+                                                  {.attempts = 1});
+            if (missing == 0) return;
+            throw StartError(
+                std::format("{}: {} is not migrated. Run: postroom migrate --dsn … "
+                            "--dir schema/outbox --dir schema/{}",
+                            name, pool.where(), name));
+        } catch (const pqxx::failure& error) {
+            if (std::chrono::steady_clock::now() > deadline) {
+                throw StartError(
+                    std::format("{}: cannot use {}: {}\nIs PostgreSQL up, and --{}-dsn right?",
+                                name, pool.where(), error.what(), name));
+            }
+            log.warn("waiting for the database",
+                     {{"service", name}, {"database", pool.where()}, {"error", error.what()}});
+        }
+        std::this_thread::sleep_for(pause);
+        pause = std::min(2 * pause, std::chrono::milliseconds{2000});
+    }
+}
+
+}  // namespace
+
+Service::Service(Options options, Log& log)
+    : options_(std::move(options)),
+      log_(log),
+      pool_({.dsn = options_.service.dsn, .size = options_.connections}),
+      metrics_(options_.service.name),
+      dispatcher_(options_.service.name, metrics_, log),
+      consumer_({.name = options_.service.name,
+                 .dsn = options_.service.dsn,
+                 .brokers = options_.brokers,
+                 .topics = options_.topics}) {
+    await_database(pool_, options_, log_);
+    add_operations();
+}
+
+void Service::add_operations() {
+    dispatcher_.on("GET", "/livez", [](const Request&) -> Outcome {
+        return Response{.body = "ok\n", .content_type = "text/plain"};
+    });
+    dispatcher_.on("GET", "/readyz", [this](const Request&) { return readiness(); });
+    dispatcher_.on("GET", "/metrics", [this](const Request&) -> Outcome {
+        return Response{.body = metrics_.text(), .content_type = "text/plain; version=0.0.4"};
+    });
+    metrics_.add_counter("consumer_events_total", "Events by what became of them", "outcome",
+                         [this] {
+                             const auto counts = consumer_.counts();
+                             return std::map<std::string, double>{
+                                 {"received", static_cast<double>(counts.received)},
+                                 {"applied", static_cast<double>(counts.applied)},
+                                 {"duplicate", static_cast<double>(counts.duplicates)},
+                                 {"retried", static_cast<double>(counts.retried)},
+                                 {"dead_lettered", static_cast<double>(counts.dead_lettered)}};
+                         });
+}
+
+Outcome Service::readiness() {
+    if (draining_) return tl::unexpected(Problem{503, "the service is stopping"});
+    if (!consumer_.ready())
+        return tl::unexpected(Problem{503, "the consumer has no connection to Kafka yet"});
+    // Throws when the database is away, which answers 503 too.
+    domain::transact(pool_, [](pqxx::work& tx) { return tx.query_value<int>("select 1"); },
+                     {.attempts = 1});
+    return Response{.body = "ready\n", .content_type = "text/plain"};
+}
+
+void Service::start() {
+    server_ =
+        std::make_unique<Server>(ServerOptions{.listen = options_.service.listen}, dispatcher_);
+    consuming_ = std::jthread([this](std::stop_token stop) { consume(stop); });
+    log_.info("listening", {{"service", options_.service.name},
+                            {"address", server_->address()},
+                            {"database", pool_.where()},
+                            {"brokers", options_.brokers}});
+}
+
+void Service::consume(std::stop_token stop) {
+    try {
+        consumer_.run(stop);
+    } catch (const std::exception& error) {
+        log_.error("the consumer failed",
+                   {{"service", options_.service.name}, {"error", error.what()}});
+    }
+    if (!stop.stop_requested()) options_.on_failure();
+}
+
+void Service::drain() { draining_ = true; }
+
+void Service::stop() {
+    consuming_.request_stop();
+    if (server_) server_->stop();
+    if (consuming_.joinable()) consuming_.join();
+}
+
+}  // namespace http

@@ -1,0 +1,69 @@
+// One service at work: its database pool, its consumer in a thread of its own, its HTTP listener
+// with /livez, /readyz and /metrics.
+//
+//   Service service{options, log};
+//   order::add_routes(service.dispatcher(), …);  order::subscribe(service.consumer());
+//   service.start();  …  service.drain();  service.stop();
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <outbox/consumer.hpp>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "domain/pool.hpp"
+#include "http/config.hpp"
+#include "http/dispatcher.hpp"
+#include "http/server.hpp"
+
+namespace http {
+
+// The service cannot start; the message says what to do.
+struct StartError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+class Service {
+public:
+    struct Options {
+        ServiceConfig service;
+        std::string brokers;
+        std::vector<std::string> topics;
+        std::vector<std::string> tables;  // that must be there: the schema is checked at the start
+        std::size_t connections;
+        std::chrono::seconds start_timeout;
+        std::function<void()>
+            on_failure;  // the consumer ended by itself; called once, from its thread
+    };
+
+    // Waits for the database, at most start_timeout. Throws StartError.
+    Service(Options options, Log& log);
+
+    domain::Pool& pool() { return pool_; }
+    Dispatcher& dispatcher() { return dispatcher_; }
+    outbox::Consumer& consumer() { return consumer_; }
+
+    void start();  // throws std::runtime_error when it cannot listen
+    void drain();  // from now on /readyz says 503
+    void stop();   // finishes requests and the consumer's batch, then returns
+
+private:
+    void add_operations();
+    void consume(std::stop_token stop);
+    Outcome readiness();
+
+    const Options options_;
+    Log& log_;
+    domain::Pool pool_;
+    Metrics metrics_;
+    Dispatcher dispatcher_;
+    outbox::Consumer consumer_;
+    std::atomic<bool> draining_ = false;
+    std::unique_ptr<Server> server_;
+    std::jthread consuming_;
+};
+
+}  // namespace http
