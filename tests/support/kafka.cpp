@@ -108,11 +108,12 @@ Record record(const rd_kafka_message_t& message) {
 }  // namespace
 
 void create_topic(const std::string& topic, int partitions,
-                  const std::map<std::string, std::string>& config, const std::string& brokers) {
+                  const std::map<std::string, std::string>& config, const std::string& brokers,
+                  int replication) {
     const Client admin = client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers}});
     Text error{};
     const NewTopic wanted{
-        rd_kafka_NewTopic_new(topic.c_str(), partitions, 1, error.data(), error.size())};
+        rd_kafka_NewTopic_new(topic.c_str(), partitions, replication, error.data(), error.size())};
     if (!wanted) throw std::runtime_error{error.data()};
     for (const auto& [name, value] : config) {
         check(rd_kafka_NewTopic_set_config(wanted.get(), name.c_str(), value.c_str()), name);
@@ -193,6 +194,16 @@ void produce(const std::string& topic, const std::vector<Draft>& records,
     if (refused > 0) {
         throw std::runtime_error{topic + " refused " + std::to_string(refused) + " records"};
     }
+}
+
+int live_brokers(const std::string& brokers) {
+    const Client asking =
+        client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers}, {"log_level", "0"}});
+    const rd_kafka_metadata_t* metadata = nullptr;
+    check(rd_kafka_metadata(asking.get(), 0, nullptr, &metadata, limit_ms), "metadata");
+    const int count = metadata->broker_cnt;
+    rd_kafka_metadata_destroy(metadata);
+    return count;
 }
 
 }  // namespace support

@@ -22,7 +22,7 @@ struct Record {
 // Returns once the topic can be produced to. Throws when it exists.
 void create_topic(const std::string& topic, int partitions,
                   const std::map<std::string, std::string>& config = {},
-                  const std::string& brokers = kafka());
+                  const std::string& brokers = kafka(), int replication = 1);
 
 // Everything up to the current end, read_committed, each partition in order.
 std::vector<Record> read_topic(const std::string& topic, const std::string& brokers = kafka());
@@ -30,10 +30,14 @@ std::vector<Record> read_topic(const std::string& topic, const std::string& brok
 struct Draft {
     std::optional<std::string> key = {}, value = {};
     std::map<std::string, std::string> headers = {};
+    int partition = -1;  // chosen by key unless told
 };
 
-// Appends in order, by key, and waits for every acknowledgement.
+// Appends in order and waits for every acknowledgement.
 void produce(const std::string& topic, const std::vector<Draft>& records,
              const std::string& brokers = kafka());
+
+// How many nodes the cluster counts as alive.
+int live_brokers(const std::string& brokers);
 
 }  // namespace support

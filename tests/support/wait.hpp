@@ -7,7 +7,10 @@
 
 namespace support {
 
-// Polls until the condition holds; throws "waited <limit> for <what>" when it does not in time.
+// Polls until the condition holds; false when it does not in time.
+bool happens_within(std::chrono::milliseconds limit, const std::function<bool()>& condition);
+
+// The same, but throws "waited <limit> for <what>".
 void eventually(std::chrono::milliseconds limit, const std::string& what,
                 const std::function<bool()>& condition);
 
