@@ -52,7 +52,7 @@ Service::Service(Options options, Log& log)
       pool_({.dsn = options_.service.dsn, .size = options_.connections}),
       metrics_(options_.service.name),
       dispatcher_(options_.service.name, metrics_, log),
-      consumer_({.name = options_.consumer,
+      consumer_({.name = options_.service.name,
                  .dsn = options_.service.dsn,
                  .brokers = options_.brokers,
                  .topics = options_.topics}) {

@@ -1,0 +1,6 @@
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+find_dependency(PkgConfig)
+pkg_check_modules(pqxx REQUIRED IMPORTED_TARGET libpqxx)
+pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)
+include(${CMAKE_CURRENT_LIST_DIR}/postroom.cmake)

@@ -1,0 +1,114 @@
+#include "outbox/append.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+#include <pqxx/pqxx>
+
+#include "faults.hpp"
+#include "outbox/inbox.hpp"
+
+namespace {
+
+using Text = std::optional<std::string>;
+
+Text json(const outbox::Event& event) {
+    const auto* content = std::get_if<outbox::Json>(&event.content);
+    return content != nullptr ? Text{content->text} : Text{};
+}
+
+Text hex(const outbox::Event& event) {  // bytea's input format
+    const auto* content = std::get_if<outbox::Bytes>(&event.content);
+    if (content == nullptr) return std::nullopt;
+    static constexpr std::string_view digits = "0123456789abcdef";
+    std::string text = "\\x";
+    for (const char c : content->data) {
+        text += digits[static_cast<unsigned char>(c) >> 4U];
+        text += digits[static_cast<unsigned char>(c) & 15U];
+    }
+    return text;
+}
+
+Text content_type(const outbox::Event& event) {
+    const auto* content = std::get_if<outbox::Bytes>(&event.content);
+    return content != nullptr && !content->content_type.empty() ? Text{content->content_type} : Text{};
+}
+
+Text headers(const outbox::Event& event) {
+    return event.headers.empty() ? Text{} : Text{nlohmann::json(event.headers).dump()};
+}
+
+constexpr auto append_one = R"(
+select outbox.append($1, $2, $3, $4::jsonb, $5::jsonb, $6::uuid, $7::bytea, $8))";
+
+constexpr auto append_many = R"(
+with appended as (
+    insert into outbox.event (id, aggregatetype, aggregateid, type, payload, headers, body, content_type)
+    select e.id, e.aggregatetype, e.aggregateid, e.type, e.payload::jsonb, e.headers::jsonb, e.body::bytea,
+           e.content_type
+    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+         with ordinality e(id, aggregatetype, aggregateid, type, payload, headers, body, content_type, n)
+    order by e.n
+    returning 1
+)
+select outbox.ring() from (select count(*) from appended) a)";
+
+constexpr std::size_t events_a_statement = 500;
+
+}  // namespace
+
+namespace outbox {
+
+EventId append(pqxx::transaction_base& tx, const Event& event) {
+    const auto id = event.id.value_or(EventId::make());
+    tx.exec(append_one, pqxx::params{event.aggregate_type, event.aggregate_id, event.type, json(event),
+                                     headers(event), id.to_string(), hex(event), content_type(event)});
+    return id;
+}
+
+std::vector<EventId> append(pqxx::transaction_base& tx, std::span<const Event> events) {
+    std::vector<EventId> all;
+    all.reserve(events.size());
+    while (!events.empty()) {
+        const auto some = events.first(std::min(events.size(), events_a_statement));
+        events = events.subspan(some.size());
+        std::vector<std::string> ids, aggregate_types, aggregate_ids, types;
+        std::vector<Text> payloads, all_headers, bodies, content_types;
+        for (const Event& event : some) {
+            all.push_back(event.id.value_or(EventId::make()));
+            ids.push_back(all.back().to_string());
+            aggregate_types.push_back(event.aggregate_type);
+            aggregate_ids.push_back(event.aggregate_id);
+            types.push_back(event.type);
+            payloads.push_back(json(event));
+            all_headers.push_back(headers(event));
+            bodies.push_back(hex(event));
+            content_types.push_back(content_type(event));
+        }
+        tx.exec(append_many, pqxx::params{ids, aggregate_types, aggregate_ids, types, payloads, all_headers, bodies,
+                                          content_types});
+    }
+    return all;
+}
+
+}  // namespace outbox
+
+namespace inbox {
+
+bool accept(pqxx::transaction_base& tx, std::string_view consumer, const outbox::EventId& id,
+            std::string_view source) {
+    if (faults::mutant("no_inbox")) return true;
+    if (faults::mutant("check_then_insert")) {
+        const bool seen = tx.exec("select exists (select from inbox.received where event_id = $1 and consumer = $2)",
+                                  pqxx::params{id.to_string(), consumer}).one_field().as<bool>();
+        tx.exec("insert into inbox.received (event_id, consumer) values ($1, $2) on conflict do nothing",
+                pqxx::params{id.to_string(), consumer});
+        return !seen;
+    }
+    return tx.exec("select inbox.accept($1, $2, nullif($3, ''))", pqxx::params{consumer, id.to_string(), source})
+        .one_field().as<bool>();
+}
+
+}  // namespace inbox

@@ -1,0 +1,141 @@
+#include "kafka_consumer.hpp"
+
+#include <array>
+#include <map>
+#include <stdexcept>
+
+namespace outbox {
+namespace {
+
+using Partitions = std::unique_ptr<rd_kafka_topic_partition_list_t, void (*)(rd_kafka_topic_partition_list_t*)>;
+
+Partitions list(std::size_t size) {
+    return {rd_kafka_topic_partition_list_new(static_cast<int>(size)), &rd_kafka_topic_partition_list_destroy};
+}
+
+std::map<std::string, std::string> properties(const ConsumerOptions& options) {
+    std::map<std::string, std::string> all{{"bootstrap.servers", options.brokers},
+                                           {"group.id", options.name},
+                                           {"client.id", "postroom"},
+                                           {"enable.auto.commit", "false"},
+                                           {"enable.auto.offset.store", "false"},
+                                           {"isolation.level", "read_committed"},
+                                           {"auto.offset.reset", "earliest"},
+                                           {"queued.max.messages.kbytes", "16384"},
+                                           {"fetch.wait.max.ms", "50"},
+                                           {"reconnect.backoff.max.ms", "1000"},
+                                           // a topic that does not exist yet is found this soon
+                                           {"topic.metadata.refresh.interval.ms", "2000"},
+                                           {"log_level", "3"}};
+    for (const auto& [name, value] : options.kafka) all[name] = value;
+    return all;
+}
+
+}  // namespace
+
+KafkaConsumer::KafkaConsumer(const ConsumerOptions& options, std::function<void()> on_revoke)
+    : log_{options.log}, on_revoke_{std::move(on_revoke)}, consumer_{nullptr, &rd_kafka_destroy} {
+    std::unique_ptr<rd_kafka_conf_t, void (*)(rd_kafka_conf_t*)> conf{rd_kafka_conf_new(), &rd_kafka_conf_destroy};
+    std::array<char, 512> why{};
+    for (const auto& [name, value] : properties(options)) {
+        if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), why.data(), why.size()) != RD_KAFKA_CONF_OK)
+            throw std::invalid_argument{name + ": " + why.data()};
+    }
+    rd_kafka_conf_set_opaque(conf.get(), this);
+    rd_kafka_conf_set_rebalance_cb(conf.get(), [](rd_kafka_t*, rd_kafka_resp_err_t what,
+                                                  rd_kafka_topic_partition_list_t* partitions, void* self) {
+        static_cast<KafkaConsumer*>(self)->rebalance(what, partitions);
+    });
+    rd_kafka_conf_set_error_cb(conf.get(), [](rd_kafka_t*, int, const char* reason, void* self) {
+        static_cast<KafkaConsumer*>(self)->log_(std::string{"kafka: "} + reason);
+    });
+    consumer_.reset(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size()));
+    if (!consumer_) throw std::invalid_argument{std::string{"cannot make a Kafka consumer: "} + why.data()};
+    static_cast<void>(conf.release());  // the consumer owns it now
+    rd_kafka_poll_set_consumer(consumer_.get());
+    const auto topics = list(options.topics.size());
+    for (const auto& topic : options.topics)
+        rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
+    if (const auto error = rd_kafka_subscribe(consumer_.get(), topics.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        throw std::invalid_argument{std::string{"cannot subscribe: "} + rd_kafka_err2str(error)};
+}
+
+KafkaConsumer::~KafkaConsumer() { close(); }
+
+void KafkaConsumer::close() {
+    if (consumer_ && rd_kafka_consumer_closed(consumer_.get()) == 0) rd_kafka_consumer_close(consumer_.get());
+}
+
+void KafkaConsumer::rebalance(rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* partitions) {
+    if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        rd_kafka_assign(consumer_.get(), partitions);
+        assigned_ = true;
+        paused_ = false;
+        return;
+    }
+    on_revoke_();
+    rd_kafka_assign(consumer_.get(), nullptr);
+    assigned_ = false;
+}
+
+std::optional<Delivery> KafkaConsumer::poll(std::chrono::milliseconds limit) {
+    const std::unique_ptr<rd_kafka_message_t, void (*)(rd_kafka_message_t*)> message{
+        rd_kafka_consumer_poll(consumer_.get(), static_cast<int>(limit.count())), &rd_kafka_message_destroy};
+    if (!message) return std::nullopt;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) return delivery(*message);
+    std::array<char, 512> why{};
+    if (rd_kafka_fatal_error(consumer_.get(), why.data(), why.size()) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        throw std::runtime_error{std::string{"the Kafka consumer failed for good: "} + why.data()};
+    log_(std::string{"kafka: "} + rd_kafka_message_errstr(message.get()));
+    return std::nullopt;
+}
+
+Delivery KafkaConsumer::delivery(const rd_kafka_message_t& message) const {
+    Delivery delivery;
+    auto& event = delivery.message;
+    event.topic = rd_kafka_topic_name(message.rkt);
+    event.partition = message.partition;
+    event.offset = message.offset;
+    if (message.key != nullptr) event.key.assign(static_cast<const char*>(message.key), message.key_len);
+    if (message.payload != nullptr) event.payload.assign(static_cast<const char*>(message.payload), message.len);
+    rd_kafka_headers_t* headers = nullptr;
+    if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        const char* name = nullptr;
+        const void* value = nullptr;
+        std::size_t size = 0;
+        for (std::size_t i = 0;
+             rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
+            event.headers[name] = std::string{static_cast<const char*>(value), value != nullptr ? size : 0};
+    }
+    event.type = event.headers.contains("type") ? event.headers["type"] : "";
+    try {
+        event.id = EventId::parse(event.headers.contains("id") ? event.headers["id"] : "");
+    } catch (const std::invalid_argument& error) {
+        delivery.malformed = std::string{"header id: "} + error.what();
+    }
+    return delivery;
+}
+
+void KafkaConsumer::commit(const Offsets::Positions& positions) {
+    if (positions.empty()) return;
+    const auto offsets = list(positions.size());
+    for (const auto& [partition, offset] : positions)
+        rd_kafka_topic_partition_list_add(offsets.get(), partition.first.c_str(), partition.second)->offset = offset;
+    const auto error = rd_kafka_commit(consumer_.get(), offsets.get(), 0);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) log_(std::string{"offsets not committed: "} + rd_kafka_err2str(error));
+}
+
+void KafkaConsumer::pause(bool paused) {
+    if (paused == paused_) return;
+    rd_kafka_topic_partition_list_t* assignment = nullptr;
+    if (rd_kafka_assignment(consumer_.get(), &assignment) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+    const Partitions freed{assignment, &rd_kafka_topic_partition_list_destroy};
+    if (paused) {
+        rd_kafka_pause_partitions(consumer_.get(), assignment);
+    } else {
+        rd_kafka_resume_partitions(consumer_.get(), assignment);
+    }
+    paused_ = paused;
+}
+
+}  // namespace outbox

@@ -1,0 +1,46 @@
+// librdkafka's consumer, as much of it as an exactly-once consumer needs. Internal; not thread-safe.
+// Source: librdkafka's rdkafka.h, "High-level KafkaConsumer API".
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <librdkafka/rdkafka.h>
+
+#include "delivery.hpp"
+#include "offsets.hpp"
+
+namespace outbox {
+
+class KafkaConsumer {
+public:
+    // on_revoke runs inside poll() and close(), before the partitions go; commit() works in it.
+    KafkaConsumer(const ConsumerOptions& options, std::function<void()> on_revoke);
+    ~KafkaConsumer();  // leaves the group
+    KafkaConsumer(const KafkaConsumer&) = delete;
+    KafkaConsumer& operator=(const KafkaConsumer&) = delete;
+
+    // The next message, waiting up to the limit. Throws std::runtime_error for a fatal error.
+    std::optional<Delivery> poll(std::chrono::milliseconds limit);
+    // Waits for the broker's answer; a failure is logged, as the events come again and the inbox suppresses them.
+    void commit(const Offsets::Positions& positions);
+    // Stops and resumes fetching; poll() goes on keeping the membership.
+    void pause(bool paused);
+    bool assigned() const { return assigned_; }
+    void close();
+
+private:
+    void rebalance(rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* partitions);
+    Delivery delivery(const rd_kafka_message_t& message) const;
+
+    std::function<void(std::string_view)> log_;
+    std::function<void()> on_revoke_;
+    std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)> consumer_;
+    bool assigned_ = false;
+    bool paused_ = false;
+};
+
+}  // namespace outbox

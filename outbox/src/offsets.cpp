@@ -1,0 +1,28 @@
+#include "offsets.hpp"
+
+#include <algorithm>
+
+namespace outbox {
+
+void Offsets::begin(const Partition& partition, std::int64_t offset) {
+    auto& progress = partitions_[partition];
+    progress.unfinished.insert(offset);
+    progress.next = std::max(progress.next, offset + 1);
+}
+
+void Offsets::finish(const Partition& partition, std::int64_t offset) {
+    partitions_[partition].unfinished.erase(offset);
+}
+
+Offsets::Positions Offsets::take() {
+    Positions positions;
+    for (auto& [partition, progress] : partitions_) {
+        const auto position = progress.unfinished.empty() ? progress.next : *progress.unfinished.begin();
+        if (position == progress.committed) continue;
+        progress.committed = position;
+        positions.emplace(partition, position);
+    }
+    return positions;
+}
+
+}  // namespace outbox

@@ -1,0 +1,180 @@
+#include "runner.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <functional>
+#include <thread>
+#include <utility>
+
+#include "faults.hpp"
+
+namespace outbox {
+namespace {
+
+using namespace std::chrono_literals;
+using Kind = Outcome::Kind;
+constexpr auto longest_wait = 100ms;  // for a message, so that a stop is noticed
+constexpr auto partitions_every = 1h;
+
+}  // namespace
+
+Consumer::Runner::Runner(ConsumerOptions options) : options_{std::move(options)} {}
+
+void Consumer::Runner::on(std::string type, Handler handler) {
+    if (!handlers_.emplace(type, std::move(handler)).second)
+        throw std::invalid_argument{"a second handler for type " + type};
+}
+
+ConsumerCounts Consumer::Runner::counts() const {
+    return {counts_[received], counts_[applied], counts_[duplicates], counts_[ignored],
+            counts_[retried],  counts_[dead_lettered], counts_[batches], counts_[fallbacks]};
+}
+
+void Consumer::Runner::run(const std::stop_token& stop) {
+    workers_.clear();
+    for (int i = 0; i < options_.workers; ++i) workers_.push_back(std::make_unique<Worker>(options_, handlers_));
+    offsets_.clear();
+    waiting_.clear();
+    // Partitions that go take their memory with them: what waits is delivered again to their next owner.
+    KafkaConsumer kafka{options_, [this] {
+                            commit();
+                            offsets_.clear();
+                            waiting_.clear();
+                        }};
+    kafka_ = &kafka;
+    Clock::time_point partitions_made{};
+    while (!stop.stop_requested()) {
+        if (Clock::now() - partitions_made > partitions_every) {
+            workers_[0]->make_partitions(stop);
+            partitions_made = Clock::now();
+        }
+        kafka.pause(waiting_.size() >= options_.waiting);
+        auto batch = take_batch();
+        ready_ = kafka.assigned();
+        if (batch.empty()) continue;
+        if (faults::mutant("offsets_first")) {
+            for (const auto& delivery : batch)
+                offsets_.finish({delivery.message.topic, delivery.message.partition}, delivery.message.offset);
+            commit();
+        }
+        ++counts_[batches];
+        bool whole = true;
+        for (auto& share : apply(batch, stop)) {
+            if (share.fell_back) ++counts_[fallbacks];
+            for (std::size_t i = 0; i < share.outcomes.size() && whole; ++i)
+                whole = settle(*share.deliveries[i], share.outcomes[i], stop);
+        }
+        faults::crash_point("after_commit");
+        commit();
+    }
+    ready_ = false;
+    kafka.close();  // revokes, which commits
+    kafka_ = nullptr;
+    workers_.clear();
+}
+
+// Heads that are due, and messages: up to a batch, waiting a little for more once there is one.
+std::vector<Delivery> Consumer::Runner::take_batch() {
+    auto batch = waiting_.due(Clock::now());
+    std::optional<Clock::time_point> last_call;
+    while (batch.size() < options_.batch) {
+        auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(longest_wait);
+        if (const auto due = waiting_.next_due())
+            wait = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(*due - Clock::now()), 0ms, wait);
+        if (!batch.empty()) {
+            if (!last_call) last_call = Clock::now() + options_.linger;
+            wait = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(*last_call - Clock::now()), 0ms, wait);
+        }
+        auto delivery = kafka_->poll(wait);
+        if (!delivery) break;
+        admit(std::move(*delivery), batch);
+    }
+    return batch;
+}
+
+void Consumer::Runner::admit(Delivery delivery, std::vector<Delivery>& batch) {
+    ++counts_[received];
+    offsets_.begin({delivery.message.topic, delivery.message.partition}, delivery.message.offset);
+    if (waiting_.holds(delivery.lane())) {
+        waiting_.queue(std::move(delivery));
+    } else {
+        batch.push_back(std::move(delivery));
+    }
+}
+
+// Splits a batch over the workers, a key always to one of them.
+std::vector<Consumer::Runner::Share> Consumer::Runner::apply(std::vector<Delivery>& batch,
+                                                             const std::stop_token& stop) {
+    std::vector<Share> shares(workers_.size());
+    for (auto& delivery : batch)
+        shares[std::hash<std::string>{}(delivery.lane()) % shares.size()].deliveries.push_back(&delivery);
+    std::vector<std::exception_ptr> errors(shares.size());
+    {
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 0; i < shares.size(); ++i) {
+            if (shares[i].deliveries.empty()) continue;
+            threads.emplace_back([&, i] {
+                try {
+                    auto outcomes = workers_[i]->process(shares[i].deliveries, stop, shares[i].fell_back);
+                    if (outcomes) shares[i].outcomes = std::move(*outcomes);
+                } catch (...) {
+                    errors[i] = std::current_exception();
+                }
+            });
+        }
+    }
+    for (const auto& error : errors) {
+        if (error) std::rethrow_exception(error);
+    }
+    return shares;
+}
+
+// Finishes a delivery or sets it up for another attempt; false when told to stop meanwhile.
+bool Consumer::Runner::settle(Delivery& delivery, const Outcome& outcome, const std::stop_token& stop) {
+    if (outcome.kind == Kind::failed) {
+        const bool attempted = !outcome.error.empty();
+        if (attempted) ++delivery.attempts;
+        if (!attempted || (!outcome.poison && delivery.attempts < options_.attempts)) {
+            fail(delivery, outcome);
+            return true;
+        }
+        if (!workers_[0]->bury(delivery, outcome.error, stop)) return false;
+        options_.log("event " + delivery.message.id.to_string() + " (" + delivery.message.type + ", key " +
+                     delivery.message.key + ") is dead: " + outcome.error +
+                     ". Its key waits until it is resolved: see inbox.dead");
+    }
+    switch (outcome.kind) {
+        case Kind::applied: ++counts_[applied]; break;
+        case Kind::duplicate: ++counts_[duplicates]; break;
+        case Kind::ignored: ++counts_[ignored]; break;
+        case Kind::dead:
+        case Kind::failed: ++counts_[dead_lettered]; break;
+    }
+    offsets_.finish({delivery.message.topic, delivery.message.partition}, delivery.message.offset);
+    if (delivery.retrying) waiting_.advance(delivery.lane(), Clock::now());
+    return true;
+}
+
+void Consumer::Runner::fail(Delivery& delivery, const Outcome& outcome) {
+    if (outcome.error.empty()) {
+        // Not attempted, as one before it in its key has failed in the same batch; that one waits, or is dead by now.
+        if (waiting_.holds(delivery.lane())) {
+            waiting_.queue(std::move(delivery));
+        } else {
+            waiting_.retry(std::move(delivery), Clock::now());
+        }
+        return;
+    }
+    ++counts_[retried];
+    const auto pause = backoff(delivery.attempts, options_.first_backoff, options_.last_backoff,
+                               std::uniform_real_distribution<double>{0.0, 1.0}(random_));
+    options_.log("event " + delivery.message.id.to_string() + " failed, attempt " +
+                 std::to_string(delivery.attempts) + ": " + outcome.error);
+    waiting_.retry(std::move(delivery), Clock::now() + pause);
+}
+
+void Consumer::Runner::commit() {
+    if (kafka_ != nullptr) kafka_->commit(offsets_.take());
+}
+
+}  // namespace outbox

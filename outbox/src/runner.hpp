@@ -1,0 +1,59 @@
+// The consumer's loop: take a batch, apply it, commit its offsets; again and again. Internal.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <random>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "kafka_consumer.hpp"
+#include "offsets.hpp"
+#include "outbox/consumer.hpp"
+#include "waiting.hpp"
+#include "worker.hpp"
+
+namespace outbox {
+
+class Consumer::Runner {
+public:
+    explicit Runner(ConsumerOptions options);
+
+    void on(std::string type, Handler handler);
+    void run(const std::stop_token& stop);
+    ConsumerCounts counts() const;
+    bool ready() const { return ready_; }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    // What one worker does of a batch.
+    struct Share {
+        std::vector<Delivery*> deliveries;
+        std::vector<Outcome> outcomes;
+        bool fell_back = false;
+    };
+
+    std::vector<Delivery> take_batch();
+    void admit(Delivery delivery, std::vector<Delivery>& batch);
+    std::vector<Share> apply(std::vector<Delivery>& batch, const std::stop_token& stop);
+    bool settle(Delivery& delivery, const Outcome& outcome, const std::stop_token& stop);
+    void fail(Delivery& delivery, const Outcome& outcome);
+    void commit();
+
+    ConsumerOptions options_;
+    Handlers handlers_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    Offsets offsets_;
+    Waiting waiting_;
+    std::mt19937 random_{std::random_device{}()};
+    KafkaConsumer* kafka_ = nullptr;  // while running
+    std::atomic<bool> ready_{false};
+    enum Count { received, applied, duplicates, ignored, retried, dead_lettered, batches, fallbacks, how_many };
+    std::array<std::atomic<std::uint64_t>, how_many> counts_{};
+};
+
+}  // namespace outbox

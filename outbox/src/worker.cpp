@@ -1,0 +1,211 @@
+#include "worker.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "faults.hpp"
+#include "outbox/inbox.hpp"
+#include "waiting.hpp"
+
+namespace outbox {
+namespace {
+
+using Kind = Outcome::Kind;
+
+// The database's own trouble, which says nothing about the event: connections, deadlocks, shutdowns, resources.
+bool is_infrastructure(const pqxx::sql_error& error) {
+    const auto& state = error.sqlstate();
+    return state.starts_with("08") || state.starts_with("40") || state.starts_with("53") ||
+           state.starts_with("57") || state.starts_with("58") || state == "55P03" || state == "25006";
+}
+
+constexpr auto blocked_sql = R"(
+select topic, key, coalesce(behind, event_id) from inbox.dead_letter
+where consumer = $1 and resolved_at is null and key = any ($2::text[]) order by behind nulls first)";
+
+constexpr auto park_sql = R"(
+insert into inbox.dead_letter (consumer, event_id, topic, partition, "offset", key, type, headers, payload, attempts,
+                               error, behind)
+values ($1, coalesce($2, md5($13)::uuid), $3, $4, $5, nullif($6, ''), $7, $8::jsonb, $9, $10, $11, $12)
+on conflict do nothing)";
+
+std::set<std::string> accept_all(pqxx::work& tx, const std::string& consumer,
+                                 std::span<Delivery* const> deliveries) {
+    std::set<std::string> fresh;
+    if (faults::mutant("no_inbox") || faults::mutant("check_then_insert")) {
+        for (const auto* delivery : deliveries) {
+            if (inbox::accept(tx, consumer, delivery->message.id)) fresh.insert(delivery->message.id.to_string());
+        }
+        return fresh;
+    }
+    std::vector<std::string> ids, sources;
+    for (const auto* delivery : deliveries) {
+        ids.push_back(delivery->message.id.to_string());
+        sources.push_back(delivery->source());
+    }
+    for (const auto& [id] : tx.query<std::string>("select inbox.accept_all($1, $2::uuid[], $3::text[])",
+                                                  pqxx::params{consumer, ids, sources}))
+        fresh.insert(id);
+    return fresh;
+}
+
+}  // namespace
+
+bool Worker::until_it_works(const std::stop_token& stop, const std::function<void(pqxx::connection&)>& work) {
+    for (int attempt = 1;; ++attempt) {
+        try {
+            if (!connection_) connection_.emplace(options_.dsn);
+            work(*connection_);
+            return true;
+        } catch (const pqxx::broken_connection& error) {
+            options_.log(std::string{"database: "} + error.what());
+            connection_.reset();
+        } catch (const pqxx::in_doubt_error& error) {
+            // Whether it committed or not, doing it again is right: the inbox knows.
+            options_.log(std::string{"database: "} + error.what());
+            connection_.reset();
+        } catch (const pqxx::sql_error& error) {
+            if (!is_infrastructure(error)) throw;
+            options_.log(std::string{"database: "} + error.what());
+            if (!error.sqlstate().starts_with("40")) connection_.reset();
+        }
+        std::mutex mutex;
+        std::condition_variable_any never;
+        std::unique_lock lock{mutex};
+        never.wait_for(lock, stop, backoff(attempt, options_.first_backoff, options_.last_backoff, 0.5),
+                       [] { return false; });
+        if (stop.stop_requested()) return false;
+    }
+}
+
+std::optional<std::vector<Outcome>> Worker::process(std::span<Delivery* const> deliveries,
+                                                    const std::stop_token& stop, bool& fell_back) {
+    std::vector<Outcome> outcomes;
+    std::set<std::string> failed;  // lanes
+    const bool done = until_it_works(stop, [&](pqxx::connection& connection) {
+        if (deliveries.size() > 1 && !fell_back) {
+            try {
+                pqxx::work tx{connection};
+                outcomes = apply(tx, deliveries);
+                faults::crash_point("after_effect");
+                tx.commit();
+                return;
+            } catch (const pqxx::broken_connection&) {
+                throw;
+            } catch (const pqxx::in_doubt_error&) {
+                throw;
+            } catch (const pqxx::sql_error& error) {
+                if (is_infrastructure(error)) throw;
+            } catch (const std::exception&) {
+                // One of them fails; which one shows when each is alone.
+            }
+            fell_back = true;
+            outcomes.clear();
+        }
+        // After an interruption it goes on where it was.
+        for (std::size_t i = outcomes.size(); i < deliveries.size(); ++i) {
+            if (failed.contains(deliveries[i]->lane())) {
+                outcomes.push_back({.kind = Kind::failed, .error = ""});
+                continue;
+            }
+            outcomes.push_back(apply_alone(connection, *deliveries[i]));
+            if (outcomes.back().kind == Kind::failed) failed.insert(deliveries[i]->lane());
+        }
+    });
+    if (!done) return std::nullopt;
+    return outcomes;
+}
+
+Outcome Worker::apply_alone(pqxx::connection& connection, Delivery& delivery) {
+    try {
+        pqxx::work tx{connection};
+        Delivery* const one = &delivery;
+        auto outcome = apply(tx, std::span{&one, 1}).front();
+        faults::crash_point("after_effect");
+        tx.commit();
+        return outcome;
+    } catch (const pqxx::broken_connection&) {
+        throw;
+    } catch (const pqxx::in_doubt_error&) {
+        throw;
+    } catch (const pqxx::sql_error& error) {
+        if (is_infrastructure(error)) throw;
+        return {.kind = Kind::failed, .error = error.what()};
+    } catch (const PoisonMessage& error) {
+        return {.kind = Kind::failed, .error = error.what(), .poison = true};
+    } catch (const std::exception& error) {
+        return {.kind = Kind::failed, .error = error.what()};
+    }
+}
+
+// In one transaction: keys that wait behind a dead letter, the inbox, the effects.
+std::vector<Outcome> Worker::apply(pqxx::work& tx, std::span<Delivery* const> deliveries) {
+    std::vector<std::string> keys;
+    for (const auto* delivery : deliveries) {
+        if (!delivery->message.key.empty()) keys.push_back(delivery->message.key);
+    }
+    std::map<std::string, std::string> blocked;
+    for (const auto& [topic, key, behind] : tx.query<std::string, std::string, std::string>(
+             blocked_sql, pqxx::params{options_.name, keys}))
+        blocked.emplace(topic + '\0' + key, behind);
+
+    std::vector<Outcome> outcomes(deliveries.size());
+    std::vector<Delivery*> handled;
+    for (std::size_t i = 0; i < deliveries.size(); ++i) {
+        const auto& delivery = *deliveries[i];
+        if (!delivery.malformed.empty()) throw PoisonMessage{delivery.malformed};
+        if (const auto behind = blocked.find(delivery.lane()); behind != blocked.end()) {
+            if (behind->second != delivery.message.id.to_string())
+                park(tx, delivery, "waits behind " + behind->second, behind->second);
+            outcomes[i].kind = Kind::dead;
+        } else if (!handlers_.contains(delivery.message.type)) {
+            outcomes[i].kind = Kind::ignored;
+        } else {
+            handled.push_back(deliveries[i]);
+        }
+    }
+    if (handled.empty()) return outcomes;
+    auto fresh = accept_all(tx, options_.name, handled);
+    for (std::size_t i = 0; i < deliveries.size(); ++i) {
+        if (outcomes[i].kind != Kind::applied) continue;
+        const auto& message = deliveries[i]->message;
+        const bool is_new = faults::mutant("no_inbox") || fresh.erase(message.id.to_string()) > 0;
+        outcomes[i].kind = is_new ? Kind::applied : Kind::duplicate;
+        if (is_new) handlers_.find(message.type)->second(tx, message);
+    }
+    return outcomes;
+}
+
+void Worker::park(pqxx::work& tx, const Delivery& delivery, const std::string& error,
+                  const std::optional<std::string>& behind) {
+    const auto& message = delivery.message;
+    // A malformed message has no id to park it under; where it lies names it as well.
+    const auto id = delivery.malformed.empty() ? std::optional{message.id.to_string()} : std::nullopt;
+    const auto headers =
+        nlohmann::json(message.headers).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    tx.exec(park_sql, pqxx::params{options_.name, id, message.topic, message.partition, message.offset, message.key,
+                                   message.type, headers, pqxx::binary_cast(message.payload), delivery.attempts,
+                                   error, behind, delivery.source()});
+}
+
+bool Worker::bury(const Delivery& delivery, const std::string& error, const std::stop_token& stop) {
+    return until_it_works(stop, [&](pqxx::connection& connection) {
+        pqxx::work tx{connection};
+        park(tx, delivery, error, std::nullopt);
+        tx.commit();
+    });
+}
+
+void Worker::make_partitions(const std::stop_token& stop) {
+    until_it_works(stop, [](pqxx::connection& connection) {
+        pqxx::nontransaction tx{connection};
+        tx.exec("select inbox.make_partitions()");
+    });
+}
+
+}  // namespace outbox

@@ -1,0 +1,158 @@
+// outbox::append and inbox::accept against PostgreSQL.
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <pqxx/pqxx>
+
+#include "outbox/append.hpp"
+#include "outbox/inbox.hpp"
+#include "support/database.hpp"
+
+namespace {
+
+class Append : public testing::Test {
+protected:
+    support::Database database_;
+    pqxx::connection service_{database_.dsn("postroom_service")};
+
+    static outbox::Event event(const std::string& key) {
+        return {.aggregate_type = "order", .aggregate_id = key, .type = "OrderPlaced",
+                .content = outbox::Json{R"({"n": 1})"}};
+    }
+    int events() {
+        pqxx::work tx{service_};
+        return tx.exec("select count(*) from outbox.event").one_field().as<int>();
+    }
+};
+
+TEST_F(Append, KeepsAnEventOnlyIfTheTransactionCommits) {
+    {
+        pqxx::work tx{service_};
+        outbox::append(tx, event("1"));
+    }
+    EXPECT_EQ(events(), 0);
+    pqxx::work tx{service_};
+    outbox::append(tx, event("1"));
+    tx.commit();
+    EXPECT_EQ(events(), 1);
+}
+
+TEST_F(Append, StoresEachKindOfContentWithItsHeaders) {
+    const auto known = outbox::EventId::make();
+    auto json = event("json");
+    json.headers = {{"traceparent", "00-1"}, {"quoted", "\"'\\"}};
+    json.id = known;
+    auto bytes = event("bytes");
+    bytes.content = outbox::Bytes{std::string{"\0\xff'", 3}, "application/avro"};
+    auto tombstone = event("tombstone");
+    tombstone.content = {};
+    pqxx::work tx{service_};
+    EXPECT_EQ(outbox::append(tx, json), known);
+    outbox::append(tx, bytes);
+    outbox::append(tx, tombstone);
+    // The same once more, all together.
+    const std::vector all{json, bytes, tombstone};
+    const auto ids = outbox::append(tx, std::span{all});
+    tx.commit();
+    EXPECT_EQ(ids.size(), 3U);
+    EXPECT_EQ(ids[0], known);
+
+    pqxx::work read{service_};
+    const auto rows = read.exec("select aggregateid, payload ->> 'n', encode(body, 'hex'), content_type, "
+                                "headers ->> 'quoted', id from outbox.event order by seq");
+    ASSERT_EQ(rows.size(), 6);
+    for (const int at : {0, 3}) {
+        EXPECT_EQ(rows[at][1].as<std::string>(), "1");
+        EXPECT_EQ(rows[at][4].as<std::string>(), "\"'\\");
+        EXPECT_EQ(rows[at][5].as<std::string>(), known.to_string());
+        EXPECT_EQ(rows[at + 1][2].as<std::string>(), "00ff27");
+        EXPECT_EQ(rows[at + 1][3].as<std::string>(), "application/avro");
+        EXPECT_TRUE(rows[at + 2][1].is_null() && rows[at + 2][2].is_null());
+    }
+}
+
+TEST_F(Append, KeepsTheOrderOfManyEventsAcrossStatements) {
+    std::vector<outbox::Event> all;
+    for (int i = 0; i < 1203; ++i) all.push_back(event(std::to_string(i)));
+    pqxx::work tx{service_};
+    const auto ids = outbox::append(tx, std::span{std::as_const(all)});
+    tx.commit();
+    pqxx::work read{service_};
+    const auto rows = read.exec("select aggregateid, id from outbox.event order by seq");
+    ASSERT_EQ(rows.size(), 1203);
+    for (int i = 0; i < 1203; ++i) {
+        ASSERT_EQ(rows[i][0].as<int>(), i);
+        ASSERT_EQ(rows[i][1].as<std::string>(), ids[static_cast<std::size_t>(i)].to_string());
+    }
+}
+
+TEST_F(Append, RefusesABadEventWithAClearError) {
+    auto no_topic = event("1");
+    no_topic.aggregate_type = "not a topic";
+    auto no_json = event("1");
+    no_json.content = outbox::Json{"{"};
+    for (const auto& bad : {no_topic, no_json, event("")}) {
+        pqxx::work tx{service_};
+        EXPECT_THROW(outbox::append(tx, bad), pqxx::sql_error);
+    }
+}
+
+TEST_F(Append, LetsAServiceNeitherChangeNorForgeEvents) {
+    pqxx::work made{service_};
+    outbox::append(made, event("1"));
+    made.commit();
+    for (const auto* forbidden :
+         {"update outbox.event set type = 'X'", "delete from outbox.event", "truncate outbox.event",
+          "insert into outbox.event (tx, aggregatetype, aggregateid, type) values ('1', 'a', 'b', 'c')",
+          "insert into outbox.position select * from outbox.position", "select outbox.acquire_lease(0, 'me', '1 h')"}) {
+        pqxx::work tx{service_};
+        EXPECT_THROW(tx.exec(forbidden), pqxx::insufficient_privilege) << forbidden;
+    }
+}
+
+TEST_F(Append, AcceptsAnEventOnceForEachConsumerAndCountsTheRest) {
+    const auto id = outbox::EventId::make();
+    pqxx::work tx{service_};
+    EXPECT_TRUE(inbox::accept(tx, "a", id, "topic/0/1"));
+    EXPECT_TRUE(inbox::accept(tx, "b", id));
+    EXPECT_FALSE(inbox::accept(tx, "a", id));
+    EXPECT_FALSE(inbox::accept(tx, "a", id));
+    EXPECT_EQ(tx.exec("select redeliveries from inbox.duplicates where consumer = 'a'").one_field().as<int>(), 2);
+}
+
+TEST_F(Append, AcceptsAgainWhatWasRolledBackAndWaitsForWhoIsAtIt) {
+    const auto id = outbox::EventId::make();
+    pqxx::connection other{database_.dsn("postroom_service")};
+    pqxx::work first{service_};
+    EXPECT_TRUE(inbox::accept(first, "a", id));
+    bool second_accepted = false;
+    std::jthread second{[&] {
+        pqxx::work tx{other};
+        second_accepted = inbox::accept(tx, "a", id);
+        tx.commit();
+    }};
+    pqxx::connection watch{database_.dsn()};
+    for (bool waits = false; !waits;) {
+        pqxx::nontransaction tx{watch};
+        waits = tx.exec("select exists (select from pg_locks where not granted)").one_field().as<bool>();
+    }
+    first.abort();
+    second.join();
+    EXPECT_TRUE(second_accepted);
+}
+
+TEST_F(Append, AcceptsABatchInOneStatement) {
+    pqxx::work tx{service_};
+    const auto old = outbox::EventId::make();
+    inbox::accept(tx, "a", old);
+    const auto fresh = outbox::EventId::make().to_string();
+    const auto rows = tx.exec("select inbox.accept_all('a', $1::uuid[])",
+                              pqxx::params{std::vector<std::string>{old.to_string(), fresh, fresh}});
+    ASSERT_EQ(rows.size(), 1);
+    EXPECT_EQ(rows[0][0].as<std::string>(), fresh);
+    EXPECT_EQ(tx.exec("select sum(redeliveries) from inbox.duplicates").one_field().as<int>(), 2);
+}
+
+}  // namespace

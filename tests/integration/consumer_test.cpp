@@ -1,0 +1,196 @@
+// The consumer run-time, between Kafka and PostgreSQL.
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <pqxx/pqxx>
+
+#include "outbox/consumer.hpp"
+#include "support/database.hpp"
+#include "support/kafka.hpp"
+#include "support/wait.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+
+class ConsumerTest : public testing::Test {
+protected:
+    ConsumerTest() {
+        support::create_topic(topic_, 3);
+        pqxx::connection owner{database_.dsn()};
+        pqxx::nontransaction tx{owner};
+        tx.exec("create table effect (n bigserial, key text, payload text)");
+        tx.exec("grant all on effect, effect_n_seq to postroom_service");
+    }
+    ~ConsumerTest() override { stop(); }
+
+    outbox::ConsumerOptions options() {
+        return {.name = topic_, .dsn = database_.dsn("postroom_service"), .brokers = support::kafka(),
+                .topics = {topic_}, .kafka = {{"session.timeout.ms", "6000"}}, .attempts = 3,
+                .first_backoff = 20ms, .last_backoff = 100ms, .log = [](auto) {}};
+    }
+    void start(outbox::Handler handler, std::optional<outbox::ConsumerOptions> with = {}) {
+        consumer_ = std::make_unique<outbox::Consumer>(with.value_or(options()));
+        consumer_->on("Happened", std::move(handler));
+        thread_ = std::jthread{[this](const std::stop_token& token) { consumer_->run(token); }};
+    }
+    void stop() {
+        thread_.request_stop();
+        if (thread_.joinable()) thread_.join();
+    }
+    static void effect(pqxx::transaction_base& tx, const outbox::Message& message) {
+        tx.exec("insert into effect (key, payload) values ($1, $2)", pqxx::params{message.key, message.payload});
+    }
+    support::Draft draft(const std::string& key, const std::string& payload, std::string id = {}) {
+        if (id.empty()) id = outbox::EventId::make().to_string();
+        return {.key = key, .value = payload, .headers = {{"id", id}, {"type", "Happened"}}};
+    }
+    template <typename T>
+    T query(const std::string& sql) {
+        pqxx::connection connection{database_.dsn()};
+        pqxx::nontransaction tx{connection};
+        return tx.exec(sql).one_field().as<T>();
+    }
+    void await_effects(int count) {
+        support::eventually(30s, std::to_string(count) + " effects",
+                            [&] { return query<int>("select count(*) from effect") >= count; });
+    }
+    std::string payloads_of(const std::string& key) {
+        return query<std::string>("select coalesce(string_agg(payload, ' ' order by n), '') from effect where key = '" +
+                                  key + "'");
+    }
+
+    support::Database database_;
+    std::string topic_ = support::unique_name("consumer");
+    std::unique_ptr<outbox::Consumer> consumer_;
+    std::jthread thread_;
+};
+
+TEST_F(ConsumerTest, AppliesEachEventOnceInTheOrderOfItsKey) {
+    std::vector<support::Draft> drafts;
+    std::string expected;
+    for (int i = 0; i < 50; ++i) {
+        expected += (i > 0 ? " " : "") + std::to_string(i);
+        for (const auto* key : {"a", "b", "c"}) drafts.push_back(draft(key, std::to_string(i)));
+    }
+    auto again = drafts;  // the whole once more
+    drafts.insert(drafts.end(), again.begin(), again.end());
+    support::produce(topic_, drafts);
+    start(effect);
+    support::eventually(30s, "all deliveries", [&] { return consumer_->counts().received == 300; });
+    support::eventually(30s, "the duplicates", [&] { return consumer_->counts().duplicates == 150; });
+    EXPECT_EQ(query<int>("select count(*) from effect"), 150);
+    for (const auto* key : {"a", "b", "c"}) EXPECT_EQ(payloads_of(key), expected);
+    EXPECT_EQ(query<int>("select sum(redeliveries) from inbox.duplicates"), 150);
+    EXPECT_LT(consumer_->counts().batches, 150U) << "it should batch";
+}
+
+TEST_F(ConsumerTest, GoesOnWhereItStoppedWithoutARedelivery) {
+    support::produce(topic_, {draft("a", "1"), draft("b", "2")});
+    start(effect);
+    await_effects(2);
+    stop();
+    EXPECT_FALSE(consumer_->ready());
+    support::produce(topic_, {draft("a", "3")});
+    start(effect);
+    await_effects(3);
+    EXPECT_EQ(consumer_->counts().received, 1U);
+}
+
+TEST_F(ConsumerTest, RetriesAFailingEventWithoutHoldingBackOtherKeys) {
+    std::atomic<bool> healed{false};
+    std::vector<support::Draft> drafts{draft("bad", "1"), draft("bad", "2")};
+    for (int i = 0; i < 20; ++i) drafts.push_back(draft("good" + std::to_string(i), "x"));
+    support::produce(topic_, drafts);
+    auto patient = options();
+    patient.attempts = 1000;
+    start([&](pqxx::transaction_base& tx, const outbox::Message& message) {
+        effect(tx, message);
+        if (message.key == "bad" && !healed) throw std::runtime_error{"not yet"};
+    }, patient);
+    await_effects(20);
+    EXPECT_EQ(payloads_of("bad"), "");
+    healed = true;
+    await_effects(22);
+    EXPECT_EQ(payloads_of("bad"), "1 2");
+    EXPECT_GT(consumer_->counts().fallbacks, 0U);
+    EXPECT_EQ(query<int>("select count(*) from inbox.dead"), 0);
+}
+
+TEST_F(ConsumerTest, ParksWhatKeepsFailingAndOnlyItsKeyBehindIt) {
+    const auto poison = outbox::EventId::make().to_string();
+    support::produce(topic_, {draft("k", "1"), draft("k", "poison", poison), draft("k", "3"), draft("other", "4")});
+    start([](pqxx::transaction_base& tx, const outbox::Message& message) {
+        effect(tx, message);
+        if (message.payload == "poison") tx.exec("select 1 / 0");
+    });
+    support::eventually(30s, "two dead letters", [&] { return query<int>("select count(*) from inbox.dead") == 2; });
+    await_effects(2);
+    EXPECT_EQ(payloads_of("k"), "1");
+    EXPECT_EQ(payloads_of("other"), "4");
+    EXPECT_EQ(query<int>("select attempts from inbox.dead where event_id = '" + poison + "'"), 3);
+    EXPECT_EQ(query<std::string>("select convert_from(payload, 'UTF8') from inbox.dead_letter where behind = '" + poison +
+                                 "'"), "3");
+    // Later ones wait, too; they are free once somebody has resolved it.
+    support::produce(topic_, {draft("k", "5")});
+    support::eventually(30s, "the third", [&] { return query<int>("select count(*) from inbox.dead") == 3; });
+    query<std::string>("update inbox.dead_letter set resolved_at = now(), resolution = 'skipped' where topic = '" +
+                       topic_ + "' and behind is null returning ''");
+    query<std::string>("with u as (update inbox.dead_letter set resolved_at = now() returning 1) select '' from u limit 1");
+    support::produce(topic_, {draft("k", "6")});
+    support::eventually(30s, "the key to be free", [&] { return payloads_of("k") == "1 6"; });
+}
+
+TEST_F(ConsumerTest, ParksPoisonAtOnceAndWhatIsNoEvent) {
+    support::produce(topic_, {draft("a", "poison"), {.key = "b", .value = "x", .headers = {{"type", "Happened"}}},
+                              draft("c", "fine")});
+    std::atomic<int> calls{0};
+    start([&](pqxx::transaction_base& tx, const outbox::Message& message) {
+        if (message.payload == "poison") {
+            ++calls;
+            throw outbox::PoisonMessage{"cannot be"};
+        }
+        effect(tx, message);
+    });
+    support::eventually(30s, "two dead letters", [&] { return query<int>("select count(*) from inbox.dead") == 2; });
+    await_effects(1);
+    EXPECT_LE(calls, 2) << "once in the batch, once alone";
+    EXPECT_EQ(query<int>("select count(*) from inbox.dead where error like 'header id: not a UUID%'"), 1);
+}
+
+TEST_F(ConsumerTest, PassesOverTypesItDoesNotHandle) {
+    auto other = draft("a", "1");
+    other.headers["type"] = "SomethingElse";
+    support::produce(topic_, {other, draft("a", "2")});
+    start(effect);
+    await_effects(1);
+    EXPECT_EQ(consumer_->counts().ignored, 1U);
+    EXPECT_EQ(query<int>("select count(*) from inbox.received"), 1);
+}
+
+TEST_F(ConsumerTest, LosesNothingWhenItsDatabaseSessionsAreTerminated) {
+    std::vector<support::Draft> drafts;
+    for (int i = 0; i < 2000; ++i) drafts.push_back(draft(std::to_string(i % 50), std::to_string(i)));
+    support::produce(topic_, drafts);
+    auto small = options();
+    small.batch = 20;
+    start(effect, small);
+    int terminated = 0;
+    while (query<int>("select count(*) from effect") < 2000) {
+        terminated += query<int>("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = "
+                                 "current_database() and pid <> pg_backend_pid() and usename like '%service%'");
+    }
+    support::eventually(30s, "the last offsets", [&] { return consumer_->ready(); });
+    EXPECT_GT(terminated, 0);
+    EXPECT_EQ(query<int>("select count(*) from effect"), 2000);
+    EXPECT_EQ(query<int>("select count(*) from inbox.dead"), 0);
+}
+
+}  // namespace
