@@ -1,0 +1,77 @@
+"""A private Kafka broker, one node in KRaft mode, on free loopback ports."""
+
+import base64
+import pathlib
+import signal
+import socket
+import subprocess
+import uuid
+
+import jars
+import process
+from stages import SOURCE_DIR, StageFailed
+
+SETTINGS = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=5
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=5
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+"""
+
+
+def kafka_jars():
+    return jars.fetch("kafka", SOURCE_DIR / "ops/stack/kafka/pom.xml")
+
+
+class Kafka:
+    """data_dir is made at the first start() and kept."""
+
+    def __init__(self, data_dir, log):
+        self.data_dir = pathlib.Path(data_dir)
+        self.log = pathlib.Path(log)
+        self.port = None
+        self.process = None
+
+    @property
+    def brokers(self):
+        return f"127.0.0.1:{self.port}"
+
+    def start(self):
+        java = ["java", "-Xmx512m", "-Xms512m", "-Djava.awt.headless=true",
+                "-cp", f"{kafka_jars()}/*"]
+        self.port, controller = process.free_ports(2)
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        properties = self.data_dir / "server.properties"
+        properties.write_text(SETTINGS.format(port=self.port, controller=controller,
+                                              data=self.data_dir / "log"))
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        with open(self.log, "ab") as output:
+            done = subprocess.run(
+                [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster,
+                 "-c", properties], stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            raise StageFailed("Kafka could not format its data directory", self.log)
+        self.process = process.spawn([*java, "kafka.Kafka", properties], self.log)
+        process.wait_until(self._accepts, "Kafka", self.process, self.log)
+
+    def stop(self):
+        process.stop(self.process, signal.SIGTERM)
+
+    def _accepts(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0

@@ -1,0 +1,107 @@
+"""What ./ops/test does inside the root: builds, starts the servers, runs ctest."""
+
+import argparse
+import fcntl
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import jars
+import kafka
+import postgres
+import stages
+from stages import LOG_DIR, RUN_DIR, SOURCE_DIR
+
+# Each builds a preset of its own, and runs these labels (none: all).
+PRESETS = {"asan": ["unit", "integration"], "tsan": ["unit", "integration"], "mutants": []}
+
+
+def servers():
+    shutil.rmtree(RUN_DIR / "test", ignore_errors=True)
+    for log in ("test-postgres.log", "test-kafka.log"):
+        (LOG_DIR / log).unlink(missing_ok=True)
+    return (postgres.Postgres(RUN_DIR / "test/postgres", LOG_DIR / "test-postgres.log"),
+            kafka.Kafka(RUN_DIR / "test/kafka", LOG_DIR / "test-kafka.log"))
+
+
+def environment(build_dir, pg, broker):
+    env = {
+        **os.environ,
+        "POSTROOM_TEST_PG": f"host=127.0.0.1 port={pg.port} user=postgres password={pg.password}",
+        "POSTROOM_TEST_KAFKA": broker.brokers,
+        "POSTROOM_BIN": str(build_dir / "bin"),
+        "POSTROOM_SOURCE_DIR": str(SOURCE_DIR),
+        "POSTROOM_BUILD_DIR": str(build_dir),
+        "POSTROOM_KAFKA_JARS": str(kafka.kafka_jars()),
+        "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "TSAN_OPTIONS": "second_deadlock_stack=1",
+    }
+    for name, variable in (("tsan", "TSAN_OPTIONS"), ("asan", "ASAN_OPTIONS"),
+                           ("lsan", "LSAN_OPTIONS")):
+        suppressions = SOURCE_DIR / "tests" / f"{name}.supp"
+        if suppressions.exists():
+            env[variable] = ":".join(filter(None, [env.get(variable), f"suppressions={suppressions}"]))
+    debezium = SOURCE_DIR / "bench/peers/debezium/pom.xml"
+    if debezium.exists():
+        env["POSTROOM_DEBEZIUM_JARS"] = str(jars.fetch("debezium", debezium))
+    return env
+
+
+def run_ctest(build_dir, labels, env):
+    argv = ["ctest", "--test-dir", build_dir, "--no-tests=error", "--output-on-failure", "-j2",
+            "--output-log", LOG_DIR / "ctest.log"]
+    if labels:
+        argv += ["-L", "^(" + "|".join(labels) + ")$"]
+    code = subprocess.run(argv, env=env).returncode
+    # Once more, as the last line, below the times and the list of failures.
+    with open(LOG_DIR / "ctest.log", encoding="utf-8", errors="replace") as log:
+        print(next((line.strip() for line in log if re.match(r"\d+% tests passed", line)), ""))
+    return code
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="ops/test")
+    parser.add_argument("what", nargs="*", metavar="LABEL")
+    what = parser.parse_args().what
+    presets = [name for name in what if name in PRESETS]
+    if presets and len(what) > 1:
+        parser.error(f"{presets[0]} stands alone")
+    preset = presets[0] if presets else "test"
+
+    # Ends the with-blocks below, and so the servers.
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sig, lambda *_: sys.exit(130))
+    RUN_DIR.mkdir(parents=True, exist_ok=True)
+    with open(RUN_DIR / "test.lock", "w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("✗ another ./ops/test runs in this checkout; wait for it", file=sys.stderr)
+            return 1
+        build_dir = stages.build(preset)
+        pg, broker = servers()
+        try:
+            kafka.kafka_jars()
+            with stages.stage("PostgreSQL and Kafka"):
+                pg.start()
+                broker.start()
+            env = environment(build_dir, pg, broker)
+            if preset == "mutants":
+                return subprocess.run([sys.executable, "tests/chaos/run_mutants.py"], env=env,
+                                      cwd=SOURCE_DIR).returncode
+            return run_ctest(build_dir, PRESETS.get(preset, what), env)
+        finally:
+            broker.stop()
+            pg.stop()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except stages.StageFailed as failure:
+        stages.report(failure)
+        sys.exit(1)
