@@ -1,8 +1,12 @@
-// What this machine allows at most: a bare loop from COPY BINARY to an idempotent producer, in one thread.
+// What this machine allows at most: a bare loop from COPY BINARY to an idempotent producer, in one
+// thread.
 //
 //   bench_ceiling DSN BROKERS TOPIC
 //
 // Sends the messages that the relay would send, and keeps no position, no lease and no promise.
+#include <libpq-fe.h>
+#include <librdkafka/rdkafka.h>
+
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -14,13 +18,11 @@
 #include <string_view>
 #include <utility>
 
-#include <libpq-fe.h>
-#include <librdkafka/rdkafka.h>
-
 namespace {
 
 constexpr auto events_sql =
-    "copy (select id, aggregateid, type, payload from outbox.event order by seq) to stdout (format binary)";
+    "copy (select id, aggregateid, type, payload from outbox.event order by seq) to stdout (format "
+    "binary)";
 constexpr std::size_t copy_header_size = 19;
 constexpr std::int16_t copy_trailer = -1;
 enum Column : std::size_t { id, key, type, payload, columns };
@@ -107,14 +109,17 @@ void produce(rd_kafka_t* producer, rd_kafka_topic_t* topic, const Fields& fields
             RD_KAFKA_V_VALUE(const_cast<char*>(fields[payload].data()), fields[payload].size()),
             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
         if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return;
-        if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) throw std::runtime_error{rd_kafka_err2str(error)};
+        if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+            throw std::runtime_error{rd_kafka_err2str(error)};
         rd_kafka_poll(producer, 10);
     }
 }
 
 std::int64_t send_all(PGconn* connection, rd_kafka_t* producer, rd_kafka_topic_t* topic) {
-    const std::unique_ptr<PGresult, void (*)(PGresult*)> started{PQexec(connection, events_sql), &PQclear};
-    if (PQresultStatus(started.get()) != PGRES_COPY_OUT) throw std::runtime_error{PQerrorMessage(connection)};
+    const std::unique_ptr<PGresult, void (*)(PGresult*)> started{PQexec(connection, events_sql),
+                                                                 &PQclear};
+    if (PQresultStatus(started.get()) != PGRES_COPY_OUT)
+        throw std::runtime_error{PQerrorMessage(connection)};
     std::int64_t sent = 0;
     char* row = nullptr;
     for (std::size_t skip = copy_header_size; PQgetCopyData(connection, &row, 0) > 0; skip = 0) {
@@ -133,8 +138,8 @@ int main(int argc, char** argv) try {
     if (argc != 4) throw std::runtime_error{"usage: bench_ceiling DSN BROKERS TOPIC"};
     std::int64_t acknowledged = 0;
     const std::unique_ptr<PGconn, void (*)(PGconn*)> connection{PQconnectdb(argv[1]), &PQfinish};
-    const std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)> producer{make_producer(argv[2], acknowledged),
-                                                                      &rd_kafka_destroy};
+    const std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)> producer{
+        make_producer(argv[2], acknowledged), &rd_kafka_destroy};
     const std::unique_ptr<rd_kafka_topic_t, void (*)(rd_kafka_topic_t*)> topic{
         rd_kafka_topic_new(producer.get(), argv[3], nullptr), &rd_kafka_topic_destroy};
     const auto sent = send_all(connection.get(), producer.get(), topic.get());

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""What announcing a change costs its writer: transactions a second of pgbench, each appending one event.
+
+    ./ops/bench append [--seconds S] [--rounds N]
+
+bare INSERT    a plain INSERT of the row that outbox.append would insert
+append, awake  outbox.append beside a session that holds the doorbell's lock, as a relay that is awake does
+append, rings  outbox.append with nobody awake: a notification at every commit
+with a relay   as "append, awake", but the lock's holder is a relay at work, its broker on the same cores
+
+The cases take turns, each round from an empty table, so that a disturbance hits them alike.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import tempfile
+
+import psycopg
+
+import database
+import report
+import servers
+
+BIN = pathlib.Path(os.environ["POSTROOM_BIN"])
+CLIENTS = [16, 64]
+EVENT = """'bench', :key::text, 'OrderPlaced',
+    '{"order_id": 4711, "customer_id": 42, "currency_code": "EUR", "amount": 12345, "items": [{"product_id": 1}]}'"""
+INSERT = f"""\\set key random(1, 100000)
+insert into outbox.event (aggregatetype, aggregateid, type, payload, body, content_type, headers)
+values ({EVENT}, null, null, null);
+"""
+APPEND = f"""\\set key random(1, 100000)
+select outbox.append({EVENT});
+"""
+
+
+@contextlib.contextmanager
+def nobody(_):
+    yield
+
+
+@contextlib.contextmanager
+def awake(stage):
+    """Holds the lock that tells writers not to ring, as relay/doorbell.cpp does."""
+    with psycopg.connect(stage.dsn, autocommit=True) as session:
+        if not session.execute("select pg_try_advisory_lock(1886352244, 0)").fetchone()[0]:
+            raise RuntimeError("another session holds the doorbell's lock")
+        yield
+
+
+@contextlib.contextmanager
+def listening(stage):
+    with psycopg.connect(stage.dsn, autocommit=True) as session:
+        session.execute("listen outbox")
+        yield
+
+
+@contextlib.contextmanager
+def relay(stage):
+    """A relay at work, from what is appended now on."""
+    database.execute(stage.dsn, "select outbox.rebase(0, pg_current_snapshot())::text")
+    argv = [BIN / "postroom", "relay", "--database-dsn", stage.dsn, "--kafka-brokers", stage.brokers,
+            "--admin-listen", ""]
+    log = stage.directory / "relay.log"
+    with servers.running(argv, log) as process:
+        servers.wait_until(f"the relay takes its lease (see {log})", process=process,
+                           condition=lambda: database.execute(stage.dsn, "select leased from outbox.lag"))
+        yield
+    if process.returncode:
+        raise RuntimeError(f"the relay failed: {log.read_text()}")
+
+
+CASES = {"bare INSERT": (INSERT, nobody), "append, awake": (APPEND, awake),
+         "append, rings": (APPEND, listening), "with a relay": (APPEND, relay)}
+
+
+@dataclasses.dataclass
+class Rate:
+    transactions_per_second: float
+    published_per_second: float
+
+
+class Stage:
+    """The servers, and the scripts that pgbench runs."""
+
+    def __init__(self, postgres, brokers, directory):
+        self.brokers, self.directory = brokers, directory
+        self.dsn = database.create(postgres, "bench", BIN / "postroom")
+
+    def measure(self, case, clients, seconds):
+        sql, beside = CASES[case]
+        script = self.directory / "script.sql"
+        script.write_text(sql)
+        database.execute(self.dsn, "truncate outbox.event")
+        database.execute(self.dsn, "checkpoint")
+        with beside(self):
+            before = self.published()
+            output = subprocess.run(
+                ["pgbench", self.dsn, "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(seconds),
+                 "-f", script], check=True, capture_output=True, text=True).stdout
+            published = self.published() - before
+        return Rate(float(re.search(r"tps = ([0-9.]+)", output)[1]), published / seconds)
+
+    def published(self):
+        return database.execute(self.dsn, "select published from outbox.current_position")
+
+
+def measure_all(stage, options):
+    for case in CASES:  # once unmeasured: files, caches and JVM get warm
+        stage.measure(case, CLIENTS[0], 2)
+    rates = {clients: {case: [] for case in CASES} for clients in CLIENTS}
+    for _ in range(options.rounds):
+        for clients, cases in rates.items():
+            for case, taken in cases.items():
+                taken.append(stage.measure(case, clients, options.seconds))
+    return {clients: {case: median(taken) for case, taken in cases.items()} for clients, cases in rates.items()}
+
+
+def median(rates):
+    return Rate(*(statistics.median(values) for values in zip(*map(dataclasses.astuple, rates))))
+
+
+def share(cases, case, of):
+    return cases[case].transactions_per_second / cases[of].transactions_per_second
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    before = report.machine()
+    with tempfile.TemporaryDirectory(prefix="postroom-bench-", dir="/var/tmp") as name:
+        directory = pathlib.Path(name)
+        directory.chmod(0o755)  # PostgreSQL's own user has to get in
+        with (servers.postgres(directory) as postgres,
+              servers.kafka(directory, os.environ["POSTROOM_KAFKA_JARS"]) as brokers):
+            rates = measure_all(Stage(postgres, brokers, directory), options)
+    for clients, cases in rates.items():
+        print(f"\n{clients} clients")
+        report.table(["writers", "transactions/s", "of bare INSERT", "of append, awake", "published/s"], [
+            [case, f"{rate.transactions_per_second:,.0f}", f"{share(cases, case, 'bare INSERT'):.1%}",
+             f"{share(cases, case, 'append, awake'):.1%}", f"{rate.published_per_second:,.0f}"]
+            for case, rate in cases.items()])
+    report.save("append", before, {
+        "seconds": options.seconds, "rounds": options.rounds,
+        "clients": {c: {case: dataclasses.asdict(rate) for case, rate in cases.items()} for c, cases in rates.items()},
+        "awake_of_bare": {c: share(cases, "append, awake", "bare INSERT") for c, cases in rates.items()},
+        "kept_beside_a_relay": {c: share(cases, "with a relay", "append, awake") for c, cases in rates.items()}})
+
+
+if __name__ == "__main__":
+    main()
