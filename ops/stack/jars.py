@@ -47,3 +47,9 @@ def fetch(name, pom):
             log_name=f"fetch-{name}")
         part.rename(target)
     return target
+
+
+def debezium_environment():
+    """Where the peer of benchmarks and compatibility tests is, in a checkout that has it."""
+    pom = stages.SOURCE_DIR / "bench/peers/debezium/pom.xml"
+    return {"POSTROOM_DEBEZIUM_JARS": str(fetch("debezium", pom))} if pom.exists() else {}

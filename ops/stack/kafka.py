@@ -52,7 +52,7 @@ class Kafka:
     def start(self):
         java = ["java", "-Xmx512m", "-Xms512m", "-Djava.awt.headless=true",
                 "-cp", f"{kafka_jars()}/*"]
-        self.port, controller = process.free_ports(2)
+        self.port, controller = process.free_port(), process.free_port()
         self.data_dir.mkdir(parents=True, exist_ok=True)
         properties = self.data_dir / "server.properties"
         properties.write_text(SETTINGS.format(port=self.port, controller=controller,
@@ -67,7 +67,8 @@ class Kafka:
         if done.returncode != 0:
             raise StageFailed("Kafka could not format its data directory", self.log)
         self.process = process.spawn([*java, "kafka.Kafka", properties], self.log)
-        process.wait_until(self._accepts, "Kafka", self.process, self.log)
+        process.wait_until(self._accepts, "Kafka",
+                           lambda: self.process.poll() is None, self.log)
 
     def stop(self):
         process.stop(self.process, signal.SIGTERM)

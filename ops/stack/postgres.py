@@ -51,10 +51,11 @@ class Postgres:
         if not (self.data_dir / "PG_VERSION").exists():
             self._create()
         (self.data_dir / "postmaster.pid").unlink(missing_ok=True)  # its pid means another namespace
-        self.port = process.free_ports(1)[0]
+        self.port = process.free_port()
         self.process = process.spawn([BIN / "postgres", "-D", self.data_dir, "-p", str(self.port)],
                                      self.log, user=USER)
-        process.wait_until(self._accepts, "PostgreSQL", self.process, self.log)
+        process.wait_until(self._accepts, "PostgreSQL",
+                           lambda: self.process.poll() is None, self.log)
 
     def stop(self):
         process.stop(self.process, signal.SIGINT)  # fast shutdown: ends sessions, then a checkpoint

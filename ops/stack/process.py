@@ -1,7 +1,7 @@
 """Child processes that never outlive this one, with their output in a log."""
 
-import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -9,24 +9,19 @@ import time
 
 from stages import StageFailed
 
-_libc = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent():
-    # A killed parent cannot stop its children; the kernel can.
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
 
 def spawn(argv, log, env=None, user=None):
-    """Starts argv in a session of its own, so that Ctrl-C reaches it only through us, in order."""
+    """Starts argv in a session of its own, so that Ctrl-C reaches it only through us, in order.
+
+    It dies with the thread that started it: a killed parent cannot stop its children.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
+    as_user = ["--reuid", user, "--regid", user, "--clear-groups"] if user else []
     with open(log, "ab") as output:
         return subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})}, user=user, group=user,
-            extra_groups=[] if user else None, start_new_session=True, cwd="/",
-            preexec_fn=_die_with_parent)
+            ["setpriv", *as_user, "--pdeathsig", "KILL", "--", *argv], stdin=subprocess.DEVNULL,
+            stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})},
+            start_new_session=True, cwd="/")
 
 
 def stop(process, sig=signal.SIGTERM, limit_s=15):
@@ -41,24 +36,25 @@ def stop(process, sig=signal.SIGTERM, limit_s=15):
         process.wait()
 
 
-def wait_until(ready, what, process, log, limit_s=60):
-    """Polls ready() until it is true; fails when process ends before, or after limit_s."""
+def wait_until(ready, what, alive, log, limit_s=60):
+    """Polls ready() until it is true; fails once alive() no longer is, or after limit_s."""
     end = time.monotonic() + limit_s
     while not ready():
-        if process.poll() is not None:
-            raise StageFailed(f"{what} ended at its start (exit {process.returncode})", log)
+        if not alive():
+            raise StageFailed(f"{what} ended at its start", log)
         if time.monotonic() > end:
             raise StageFailed(f"{what} was not ready after {limit_s} s", log)
         time.sleep(0.05)
 
 
-def free_ports(count):
-    """Free loopback ports, different from each other."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+def free_port():
+    """A free loopback port below the range of outgoing connections: while whoever listens there
+    is down for a moment, none of those can take it."""
+    for port in random.SystemRandom().sample(range(20000, 32000), 1000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise StageFailed("no free port between 20000 and 32000 on 127.0.0.1")

@@ -39,15 +39,13 @@ def environment(build_dir, pg, broker):
         "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "TSAN_OPTIONS": "second_deadlock_stack=1",
+        **jars.debezium_environment(),
     }
     for name, variable in (("tsan", "TSAN_OPTIONS"), ("asan", "ASAN_OPTIONS"),
                            ("lsan", "LSAN_OPTIONS")):
         suppressions = SOURCE_DIR / "tests" / f"{name}.supp"
         if suppressions.exists():
             env[variable] = ":".join(filter(None, [env.get(variable), f"suppressions={suppressions}"]))
-    debezium = SOURCE_DIR / "bench/peers/debezium/pom.xml"
-    if debezium.exists():
-        env["POSTROOM_DEBEZIUM_JARS"] = str(jars.fetch("debezium", debezium))
     return env
 
 

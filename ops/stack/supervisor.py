@@ -1,0 +1,204 @@
+"""The whole stack: PostgreSQL, Kafka, the shop's services and their relays, kept running.
+
+    with Stack(source_dir, bin_dir, run_dir) as stack:
+        stack.env["POSTROOM_ORDER_HTTP"]    # endpoints, as ./ops/env prints them
+        os.kill(stack.pid("order-relay"), signal.SIGKILL)
+        stack.restarts("order-relay")       # 1, soon
+
+A service or relay that ends is started again at once, at the same address; one that keeps ending,
+less and less often. PostgreSQL and Kafka are not restarted. Its data stays in run_dir.
+"""
+
+import http.client
+import json
+import pathlib
+import threading
+import time
+
+import kafka
+import postgres
+import process
+from provision import SERVICES, provision
+from stages import StageFailed, stage
+
+LONGEST_PAUSE_S = 2.0
+# Whoever lived that long did not end because of its start.
+HEALTHY_AFTER_S = 1.0
+
+
+class Supervised:
+    """One process that is started again whenever it ends."""
+
+    def __init__(self, argv, env, log, address):
+        self.argv, self.env, self.log, self.address = argv, env, log, address
+        self.restarts = 0
+        self.pause_s = 0.0
+        self.restart_at = None
+        self.start()
+
+    def start(self):
+        self.restart_at = None
+        self.started_at = time.monotonic()
+        self.process = process.spawn(self.argv, self.log, self.env)
+
+    def check(self):
+        """Restarts it if need be, and says whether it did."""
+        now = time.monotonic()
+        if self.restart_at is None and self.process.poll() is not None:
+            healthy = now - self.started_at >= HEALTHY_AFTER_S
+            self.pause_s = 0.0 if healthy else min(LONGEST_PAUSE_S, self.pause_s * 2 or 0.1)
+            self.restart_at = now + self.pause_s
+        if self.restart_at is not None and now >= self.restart_at:
+            self.restarts += 1
+            self.start()
+            return True
+        return False
+
+    def ready(self):
+        connection = http.client.HTTPConnection(self.address, timeout=2)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+class Stack:
+    """See above. start() raises StageFailed with nothing left running."""
+
+    def __init__(self, source_dir, bin_dir, run_dir, relay_args=()):
+        self.source_dir, self.bin_dir = pathlib.Path(source_dir), pathlib.Path(bin_dir)
+        self.run_dir = pathlib.Path(run_dir)
+        self.log_dir = self.run_dir / "log"
+        self.relay_args = list(relay_args)
+        self.env = {}
+        self._postgres = postgres.Postgres(self.run_dir / "postgres", self._log("postgres"))
+        self._kafka = kafka.Kafka(self.run_dir / "kafka", self._log("kafka"))
+        self._supervised = {}
+        self._stopping = threading.Event()
+        self._watcher = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def names(self):
+        return [*SERVICES, *(f"{service}-relay" for service in SERVICES)]
+
+    def pid(self, name):
+        return self._supervised[name].process.pid
+
+    def restarts(self, name):
+        return self._supervised[name].restarts
+
+    def start(self):
+        try:
+            kafka.kafka_jars()
+            self.log_dir.mkdir(parents=True, exist_ok=True)
+            for name in ("postgres", "kafka", "migrate", *self.names()):
+                self._log(name).unlink(missing_ok=True)
+            with stage("PostgreSQL and Kafka"):
+                self._postgres.start()
+                self._kafka.start()
+            with stage("databases"):
+                passwords = provision(self._postgres, self.source_dir, self.bin_dir,
+                                      self._log("migrate"))
+            with stage("services and relays"):
+                self._start_processes(passwords)
+            self._write("env", "".join(f"{key}={value}\n" for key, value in self.env.items()))
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self):
+        """Services, relays, Kafka, PostgreSQL: each while what it needs still runs."""
+        self._stopping.set()
+        if self._watcher:
+            self._watcher.join()
+        for name in self.names():
+            if name in self._supervised:
+                process.stop(self._supervised[name].process)
+        self._kafka.stop()
+        self._postgres.stop()
+        for name in ("env", "pids.json"):
+            (self.run_dir / name).unlink(missing_ok=True)
+
+    def wait(self):
+        """Returns never; raises once a server ended, since those are not restarted."""
+        servers = {"PostgreSQL": self._postgres, "Kafka": self._kafka}
+        while True:
+            for name, server in servers.items():
+                if server.process.poll() is not None:
+                    raise StageFailed(f"{name} ended (exit {server.process.returncode})",
+                                      server.log)
+            time.sleep(0.2)
+
+    def _log(self, name):
+        return self.log_dir / f"{name}.log"
+
+    def _start_processes(self, passwords):
+        self.env["POSTROOM_KAFKA"] = self._kafka.brokers
+        self.env["POSTROOM_ADMIN_DSN"] = self._uri("postgres", self._postgres.password, "postgres")
+        addresses = {name: f"127.0.0.1:{process.free_port()}" for name in self.names()}
+        started = threading.Event()
+        # One thread starts them all and stays: a process ends with the thread that started it.
+        self._watcher = threading.Thread(
+            target=self._watch, args=(self._commands(passwords, addresses), started), daemon=True)
+        self._watcher.start()
+        started.wait()
+        for name, supervised in self._supervised.items():
+            process.wait_until(supervised.ready, name, lambda: self._starts_well(supervised),
+                               supervised.log)
+
+    @staticmethod
+    def _starts_well(supervised):
+        return supervised.restarts < 5
+
+    def _commands(self, passwords, addresses):
+        commands = {}
+        for service in SERVICES:
+            role, key = f"shop_{service}", service.upper()
+            relay = f"{service}-relay"
+            dsn = self._uri(role, passwords[role], role)
+            self.env[f"POSTROOM_{key}_DSN"] = dsn
+            self.env[f"POSTROOM_{key}_HTTP"] = f"http://{addresses[service]}"
+            self.env[f"POSTROOM_{key}_RELAY_HTTP"] = f"http://{addresses[relay]}"
+            commands[service] = (
+                [self.bin_dir / "shop", "serve", service],
+                {f"SHOP_{key}_DSN": dsn, f"SHOP_{key}_HTTP": addresses[service],
+                 "SHOP_KAFKA_BROKERS": self._kafka.brokers}, addresses[service])
+            commands[relay] = (
+                [self.bin_dir / "postroom", "relay", "--admin-listen", addresses[relay],
+                 *self.relay_args],
+                {"POSTROOM_DATABASE_DSN": self._uri(f"{role}_relay", passwords[f"{role}_relay"],
+                                                    role),
+                 "POSTROOM_KAFKA_BROKERS": self._kafka.brokers}, addresses[relay])
+        return commands
+
+    def _uri(self, user, password, database):
+        return f"postgresql://{user}:{password}@127.0.0.1:{self._postgres.port}/{database}"
+
+    def _watch(self, commands, started):
+        for name, (argv, env, address) in commands.items():
+            self._supervised[name] = Supervised(argv, env, self._log(name), address)
+        self._publish_pids()
+        started.set()
+        while not self._stopping.wait(0.02):
+            if any([supervised.check() for supervised in self._supervised.values()]):
+                self._publish_pids()
+
+    def _publish_pids(self):
+        pids = {name: self.pid(name) for name in self.names()}
+        self._write("pids.json", json.dumps(pids, indent=4) + "\n")
+
+    def _write(self, name, text):
+        part = self.run_dir / (name + ".part")
+        part.unlink(missing_ok=True)
+        part.touch(0o600)  # the endpoints hold passwords
+        part.write_text(text)
+        part.replace(self.run_dir / name)

@@ -1,0 +1,24 @@
+"""What ./ops/up leaves running: a Stack, until SIGTERM or until a server ends."""
+
+import pathlib
+import os
+import signal
+import sys
+
+import stages
+from supervisor import Stack
+
+
+def main():
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sig, lambda *_: sys.exit(0))
+    with Stack(stages.SOURCE_DIR, pathlib.Path(os.environ["POSTROOM_BIN"]), stages.RUN_DIR) as stack:
+        stack.wait()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except stages.StageFailed as failure:
+        stages.report(failure)
+        sys.exit(1)
