@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <pqxx/pqxx>
+#include <utility>
 
 #include "chaos/writers.hpp"
 #include "support/wait.hpp"
@@ -18,9 +19,9 @@ constexpr auto published_sql = "select published from outbox.current_position";
 
 }  // namespace
 
-Stage::Stage(const std::string& brokers, int replication,
+Stage::Stage(std::string brokers, int replication,
              const std::map<std::string, std::string>& topic_config)
-    : prefix_{support::unique_name("chaos") + "."}, brokers_{brokers} {
+    : prefix_{support::unique_name("chaos") + "."}, brokers_{std::move(brokers)} {
     create_accounts(database_, accounts);
     support::create_topic(topic(), 3, topic_config, brokers_, replication);
 }

@@ -18,7 +18,7 @@ class Stage {
 public:
     static constexpr int accounts = 40;
 
-    explicit Stage(const std::string& brokers = support::kafka(), int replication = 1,
+    explicit Stage(std::string brokers = support::kafka(), int replication = 1,
                    const std::map<std::string, std::string>& topic_config = {});
 
     const support::Database& database() const { return database_; }

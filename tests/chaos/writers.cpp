@@ -166,7 +166,7 @@ void Writers::stop() {
 void Writers::write(const std::stop_token& stop, int number) {
     Dice dice{load_.seed + static_cast<std::uint64_t>(number)};
     Transaction transaction{dsn_, journal_};
-    for (int turn = 0; !stop.stop_requested(); ++turn) {
+    while (!stop.stop_requested()) {
         // One account a transaction: two would deadlock now and then, which is not what is tested.
         const std::string key = std::format("account-{}", dice.up_to(load_.accounts));
         const bool prepares = dice.chance(load_.prepared);

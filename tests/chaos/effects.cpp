@@ -1,0 +1,83 @@
+#include "chaos/effects.hpp"
+
+#include <map>
+#include <ostream>
+#include <pqxx/pqxx>
+
+#include "support/environment.hpp"
+
+namespace chaos {
+namespace {
+
+// Nothing here is unique: that an effect comes once is the inbox's business alone.
+constexpr auto create_sql = R"sql(
+    create table effect (event_id uuid not null, account text not null);
+    create table total (account text primary key, changes bigint not null default 0);
+    grant select, insert on effect to postroom_service;
+    grant select, update on total to postroom_service
+)sql";
+constexpr auto fill_sql =
+    "insert into total (account) select 'account-' || i from generate_series(1, $1) i";
+constexpr auto effects_sql = "select event_id::text, count(*) from effect group by event_id";
+constexpr auto applied_sql = "select count(*) from effect";
+constexpr auto changes_sql = "select sum(changes)::bigint from total";
+constexpr auto redelivered_sql =
+    "select coalesce(sum(redeliveries), 0)::bigint from inbox.received";
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const EffectVerdict& verdict) {
+    return out << "committed=" << verdict.committed << " missing=" << verdict.missing
+               << " twice=" << verdict.twice << " undead=" << verdict.undead
+               << " changes=" << verdict.changes;
+}
+
+Effects::Effects(int accounts) {
+    pqxx::connection connection{database_.dsn()};
+    pqxx::work tx{connection};
+    tx.exec(create_sql);
+    tx.exec(fill_sql, pqxx::params{accounts});
+    tx.commit();
+}
+
+support::Process Effects::consumer(const std::string& topic, const std::string& group,
+                                   const std::string& crash_point) const {
+    return support::Process{
+        {.argv = {support::bin("chaos_consumer"), "chaos", database_.dsn("postroom_service"),
+                  support::kafka(), topic, group, "member"},
+         .env = {{"POSTROOM_CRASH_AT", crash_point}}}};
+}
+
+std::int64_t Effects::number(const char* sql) const {
+    pqxx::connection connection{database_.dsn()};
+    return pqxx::nontransaction{connection}.query_value<std::int64_t>(sql);
+}
+
+std::int64_t Effects::applied() const { return number(applied_sql); }
+
+std::int64_t Effects::redelivered() const { return number(redelivered_sql); }
+
+EffectVerdict Effects::verdict(const Journal& journal) const {
+    EffectVerdict verdict;
+    verdict.changes = number(changes_sql);
+    std::map<std::string, int> effects;
+    pqxx::connection connection{database_.dsn()};
+    for (const auto& [id, times] :
+         pqxx::nontransaction{connection}.query<std::string, int>(effects_sql)) {
+        effects[id] = times;
+    }
+    const auto entries = journal.entries();
+    for (const auto& [id, entry] : entries) {
+        if (entry.outcome != Outcome::committed) continue;
+        ++verdict.committed;
+        if (!effects.contains(id)) ++verdict.missing;
+    }
+    for (const auto& [id, times] : effects) {
+        if (times > 1) ++verdict.twice;
+        const auto entry = entries.find(id);
+        if (entry == entries.end() || entry->second.outcome == Outcome::aborted) ++verdict.undead;
+    }
+    return verdict;
+}
+
+}  // namespace chaos

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Takes each guarantee out in turn, and sees that its fault test then fails for that very reason.
+
+    run_mutants.py [MUTANT...]
+
+Needs the mutants build (POSTROOM_BIN is its bin directory) and the environment that ./ops/test sets.
+Every test is run once unharmed, and must pass; then once a mutant, and must fail by the assertion
+named here, not by a time-out or an error on the way. Exit status 0 only when every mutant is killed.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+TIME_LIMIT_S = 240
+
+# mutant: (row of the fault table, test, what its failure must say)
+MUTANTS = {
+    "advance_at_read": (1, "RelayCrash.AfterReadLosesNothing", r"lost=[1-9]"),
+    "sent_on_enqueue": (2, "RelayCrash.AfterProduceLosesNothingAndKeepsTheOrder", r"lost=[1-9]"),
+    "no_inbox": (3, "ConsumerCrash.ARepeatedPublicationTakesEffectOnce", r"twice=[1-9]"),
+    "no_flush": (6, "RelayCrash.FiftyGracefulStopsRepeatNothing", r"repeated=[1-9]"),
+    "id_gt_last": (7, "CommitOrder.PublishesALateCommitAfterItsSuccessors", r"lost=[1-9]"),
+    "ignore_snapshots": (9, "CommitOrder.PublishesPreparedTransactionsWhenTheyCommit",
+                         r"lost=[1-9]"),
+    "xmin_gate": (10, "OpenWriters.DelayNobodyElse", r"an open writer delays the others"),
+    "acks_1": (19, "BrokerDeath.CountsNothingAsPublishedThatOneBrokerAloneHolds",
+               r"published rose from \d+ to \d+ with one replica"),
+    "silent_skip": (23, "Poison.ParksExactlyWhatWasInjectedAndDelaysNobodyElse",
+                    r"dead letters differ from the injected events"),
+    "offsets_first": (26, "ConsumerCrash.AfterTheEffectLosesAndRepeatsNothing", r"missing=[1-9]"),
+    "check_then_insert": (28, "ConsumerCrash.ConcurrentCopiesTakeEffectOnce", r"twice=[1-9]"),
+}
+
+
+def run(program: pathlib.Path, test: str, mutant: str | None) -> tuple[int, str]:
+    environment = {name: value for name, value in os.environ.items() if name != "POSTROOM_MUTANT"}
+    if mutant:
+        environment["POSTROOM_MUTANT"] = mutant
+    try:
+        done = subprocess.run([program, f"--gtest_filter={test}"], env=environment, text=True,
+                              capture_output=True, timeout=TIME_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired as expired:
+        return 124, (expired.stdout or b"").decode(errors="replace")
+    return done.returncode, done.stdout + done.stderr
+
+
+def verdict(program: pathlib.Path, mutant: str) -> tuple[bool, str]:
+    _, test, reason = MUTANTS[mutant]
+    code, output = run(program, test, None)
+    if code != 0 or "[  PASSED  ] 1 test" not in output:
+        return False, f"{test} fails without the mutant:\n{output}"
+    code, output = run(program, test, mutant)
+    if code == 0:
+        return False, f"survived {test}"
+    # GoogleTest counts a failed expectation as 1; a crash, a time-out or no such test is something else.
+    if code != 1 or not re.search(reason, output):
+        return False, f"{test} failed, but not by /{reason}/:\n{output}"
+    return True, test
+
+
+def main() -> int:
+    if "POSTROOM_BIN" not in os.environ:
+        sys.exit("POSTROOM_BIN is not set: run ./ops/test mutants")
+    unknown = [name for name in sys.argv[1:] if name not in MUTANTS]
+    if unknown:
+        sys.exit(f"unknown mutants {unknown}; known are {', '.join(MUTANTS)}")
+    program = pathlib.Path(os.environ["POSTROOM_BIN"]) / "chaos_test"
+    chosen = sys.argv[1:] or list(MUTANTS)
+    killed = 0
+    for mutant in chosen:
+        began = time.monotonic()
+        is_killed, detail = verdict(program, mutant)
+        killed += is_killed
+        outcome = "killed" if is_killed else "NOT KILLED"
+        seconds = time.monotonic() - began
+        print(f"row {MUTANTS[mutant][0]:>2}  {mutant:<18} {outcome} in {seconds:.0f} s: {detail}",
+              flush=True)
+    print(f"mutants killed {killed}/{len(chosen)}", flush=True)
+    return 0 if killed == len(chosen) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
