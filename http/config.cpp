@@ -51,10 +51,19 @@ Config read_config(int argc, char** argv) {
     app.require_subcommand(1);
     auto& serve = *app.add_subcommand(
         "serve", "Serve HTTP and consume events until SIGTERM, which finishes what has begun");
-    Config config{{}, "127.0.0.1:9092", "info", std::nullopt, 16, std::chrono::seconds{30}};
+    Config config{.services = {},
+                  .brokers = "127.0.0.1:9092",
+                  .topic_prefix = "outbox.event.",
+                  .group_prefix = "",
+                  .log_level = "info",
+                  .machine = std::nullopt,
+                  .connections = 16,
+                  .start_timeout = std::chrono::seconds{30},
+                  .drain = std::chrono::seconds{0}};
     std::map<std::string, ServiceFlags> flags;
     std::vector<std::string> names;
     long start_timeout_s = config.start_timeout.count();
+    long drain_s = config.drain.count();
 
     serve.add_option("service", names, "order, payment")
         ->required()
@@ -64,6 +73,15 @@ Config read_config(int argc, char** argv) {
     serve.add_option("--kafka-brokers", config.brokers, "bootstrap servers, host:port,…")
         ->envname("SHOP_KAFKA_BROKERS")
         ->capture_default_str();
+    serve
+        .add_option("--kafka-topic-prefix", config.topic_prefix,
+                    "what the relays put before an aggregate's type to name its topic")
+        ->envname("SHOP_KAFKA_TOPIC_PREFIX")
+        ->capture_default_str();
+    serve
+        .add_option("--consumer-group-prefix", config.group_prefix,
+                    "put before a service's name to name its Kafka group and its inbox consumer")
+        ->envname("SHOP_CONSUMER_GROUP_PREFIX");
     serve.add_option("--log-level", config.log_level, "debug, info, warn, error or off")
         ->envname("SHOP_LOG_LEVEL")
         ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
@@ -83,6 +101,13 @@ Config read_config(int argc, char** argv) {
         ->envname("SHOP_START_TIMEOUT_S")
         ->check(CLI::Range(0, 3600))
         ->capture_default_str();
+    serve
+        .add_option("--drain-s", drain_s,
+                    "after SIGTERM, how long /readyz says 503 before connections are refused; a "
+                    "second SIGTERM cuts it short")
+        ->envname("SHOP_DRAIN_S")
+        ->check(CLI::Range(0, 600))
+        ->capture_default_str();
     try {
         app.parse(argc, argv);
         std::ranges::sort(names);
@@ -94,6 +119,7 @@ Config read_config(int argc, char** argv) {
         std::exit(app.exit(error));
     }
     config.start_timeout = std::chrono::seconds{start_timeout_s};
+    config.drain = std::chrono::seconds{drain_s};
     return config;
 }
 

@@ -18,10 +18,13 @@ struct ServiceConfig {
 struct Config {
     std::vector<ServiceConfig> services;  // those to serve
     std::string brokers;
+    std::string topic_prefix;  // as the relays have it
+    std::string group_prefix;  // before the service's name: its Kafka group and inbox name
     std::string log_level;
     std::optional<std::uint16_t> machine;
     std::size_t connections;  // to each service's database, besides the consumer's
     std::chrono::seconds start_timeout;
+    std::chrono::seconds drain;  // between /readyz turning 503 and the last accepted connection
 };
 
 // Parses the command line. Prints help or what is wrong, and exits, when there is nothing to run.

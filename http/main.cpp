@@ -36,7 +36,7 @@ domain::IdMaker make_ids(const http::Config& config, domain::Pool& pool) {
     return [ids] { return ids->next(); };
 }
 
-http::Service& add(Shop& shop, const http::ServiceConfig& service, std::vector<std::string> topics,
+http::Service& add(Shop& shop, const http::ServiceConfig& service, const std::string& hears_of,
                    std::vector<std::string> tables) {
     const auto fail = [&shop] {
         shop.failed = true;
@@ -44,8 +44,9 @@ http::Service& add(Shop& shop, const http::ServiceConfig& service, std::vector<s
     };
     shop.services.push_back(std::make_unique<http::Service>(
         http::Service::Options{.service = service,
+                               .consumer = shop.config.group_prefix + service.name,
                                .brokers = shop.config.brokers,
-                               .topics = std::move(topics),
+                               .topics = {shop.config.topic_prefix + hears_of},
                                .tables = std::move(tables),
                                .connections = shop.config.connections,
                                .start_timeout = shop.config.start_timeout,
@@ -55,8 +56,7 @@ http::Service& add(Shop& shop, const http::ServiceConfig& service, std::vector<s
 }
 
 void add_order(Shop& shop, const http::ServiceConfig& config) {
-    auto& service =
-        add(shop, config, {"outbox.event.payment"}, {"orders", "order_items", "catalogue"});
+    auto& service = add(shop, config, "payment", {"orders", "order_items", "catalogue"});
     shop.orders = std::make_unique<domain::order::OrderService>(
         service.pool(), make_ids(shop.config, service.pool()));
     http::order::add_routes(service.dispatcher(), *shop.orders);
@@ -64,7 +64,7 @@ void add_order(Shop& shop, const http::ServiceConfig& config) {
 }
 
 void add_payment(Shop& shop, const http::ServiceConfig& config) {
-    auto& service = add(shop, config, {"outbox.event.order"}, {"payments", "payment_limit"});
+    auto& service = add(shop, config, "order", {"payments", "payment_limit"});
     http::payment::add_routes(service.dispatcher(), service.pool());
     http::payment::subscribe(service.consumer());
 }
@@ -81,6 +81,8 @@ int serve(const http::Config& config, const sigset_t& stops) {
     sigwait(&stops, &signal);
     log.info("stopping", {{"signal", signal}});
     for (const auto& service : shop.services) service->drain();
+    const timespec drain{.tv_sec = config.drain.count(), .tv_nsec = 0};
+    sigtimedwait(&stops, nullptr, &drain);
     for (const auto& service : shop.services) service->stop();
     log.info("stopped");
     return shop.failed ? 1 : 0;

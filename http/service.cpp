@@ -7,6 +7,10 @@
 namespace http {
 namespace {
 
+// A killed process gives its partitions up after this, instead of Kafka's 45 s.
+const std::map<std::string, std::string> kafka_properties{{"session.timeout.ms", "6000"},
+                                                          {"heartbeat.interval.ms", "2000"}};
+
 constexpr auto count_missing = R"(
 select count(*) from unnest($1::text[]) as wanted where to_regclass(wanted) is null)";
 
@@ -52,10 +56,14 @@ Service::Service(Options options, Log& log)
       pool_({.dsn = options_.service.dsn, .size = options_.connections}),
       metrics_(options_.service.name),
       dispatcher_(options_.service.name, metrics_, log),
-      consumer_({.name = options_.service.name,
+      consumer_({.name = options_.consumer,
                  .dsn = options_.service.dsn,
                  .brokers = options_.brokers,
-                 .topics = options_.topics}) {
+                 .topics = options_.topics,
+                 .kafka = kafka_properties,
+                 .log = [this](std::string_view line) {
+                     log_.warn(line, {{"service", options_.service.name}});
+                 }}) {
     await_database(pool_, options_, log_);
     add_operations();
 }
@@ -75,6 +83,7 @@ void Service::add_operations() {
                                  {"received", static_cast<double>(counts.received)},
                                  {"applied", static_cast<double>(counts.applied)},
                                  {"duplicate", static_cast<double>(counts.duplicates)},
+                                 {"ignored", static_cast<double>(counts.ignored)},
                                  {"retried", static_cast<double>(counts.retried)},
                                  {"dead_lettered", static_cast<double>(counts.dead_lettered)}};
                          });

@@ -30,6 +30,7 @@ class Service {
 public:
     struct Options {
         ServiceConfig service;
+        std::string consumer;  // Kafka group and inbox name
         std::string brokers;
         std::vector<std::string> topics;
         std::vector<std::string> tables;  // that must be there: the schema is checked at the start

@@ -1,0 +1,91 @@
+#include "integration/raw_http.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <format>
+#include <stdexcept>
+
+namespace support {
+namespace {
+
+class Socket {
+public:
+    explicit Socket(const std::string& address)
+        : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        const auto colon = address.rfind(':');
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
+        ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
+        const timeval limit{.tv_sec = 10, .tv_usec = 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        if (::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
+            ::close(fd_);
+            throw std::runtime_error("nobody listens on " + address);
+        }
+    }
+    ~Socket() { ::close(fd_); }
+    Socket(const Socket&) = delete;
+    Socket& operator=(const Socket&) = delete;
+
+    void write(std::string_view bytes) {
+        // A server that refuses early stops reading: what it answered is what counts.
+        while (!bytes.empty()) {
+            const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+            if (sent <= 0) return;
+            bytes.remove_prefix(static_cast<std::size_t>(sent));
+        }
+    }
+
+    std::string read_to_end() {
+        std::string all;
+        char part[4096];
+        for (;;) {
+            const auto size = ::recv(fd_, part, sizeof part, 0);
+            if (size < 0 && errno == EAGAIN)
+                throw std::runtime_error("the connection stays open: " + all);
+            if (size <= 0) return all;
+            all.append(part, static_cast<std::size_t>(size));
+        }
+    }
+
+private:
+    int fd_;
+};
+
+}  // namespace
+
+Answer send_raw(const std::string& address, const std::string& bytes) {
+    Socket socket{address};
+    socket.write(bytes);
+    const auto text = socket.read_to_end();
+    const auto head_end = text.find("\r\n\r\n");
+    if (head_end == text.npos) return {};
+    Answer answer{std::stoi(text.substr(9, 3)), {}, {}, {}};
+    auto line = text.find("\r\n");
+    while (line < head_end) {
+        const auto next = text.find("\r\n", line + 2);
+        const auto colon = text.find(": ", line);
+        answer.headers[text.substr(line + 2, colon - line - 2)] =
+            text.substr(colon + 2, next - colon - 2);
+        line = next;
+    }
+    const auto length = std::stoul(answer.headers["Content-Length"]);
+    answer.body = text.substr(head_end + 4, length);
+    if (head_end + 4 + length < text.size()) answer.rest = text.substr(head_end + 4 + length);
+    return answer;
+}
+
+Answer request(const std::string& address, const std::string& method, const std::string& path,
+               const std::string& body, const std::map<std::string, std::string>& headers) {
+    auto bytes =
+        std::format("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", method, path, address);
+    for (const auto& [name, value] : headers) bytes += std::format("{}: {}\r\n", name, value);
+    if (!body.empty()) bytes += std::format("Content-Length: {}\r\n", body.size());
+    return send_raw(address, bytes + "\r\n" + body);
+}
+
+}  // namespace support

@@ -1,0 +1,24 @@
+// HTTP spoken byte by byte, so that a test can also say what no client library would.
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace support {
+
+struct Answer {
+    int status = 0;  // 0: the connection was closed without one
+    std::map<std::string, std::string> headers;
+    std::string body;
+    std::string rest;  // what came after the first answer on the same connection
+};
+
+// Sends the bytes as they are, and reads until the server closes the connection. Throws after 10 s.
+Answer send_raw(const std::string& address, const std::string& bytes);
+
+// One well-formed request, on a connection of its own.
+Answer request(const std::string& address, const std::string& method, const std::string& path,
+               const std::string& body = {},
+               const std::map<std::string, std::string>& headers = {});
+
+}  // namespace support

@@ -1,0 +1,76 @@
+// How the shop starts, or says why it does not; and what its roles may do.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <pqxx/pqxx>
+
+#include "support/database.hpp"
+#include "support/environment.hpp"
+#include "support/process.hpp"
+
+namespace {
+
+using support::Process;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string output_of_failure(const std::vector<std::string>& arguments,
+                              const std::map<std::string, std::string>& environment = {}) {
+    std::vector<std::string> argv{support::bin("shop")};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    Process shop{{.argv = argv, .env = environment}};
+    const auto status = shop.wait(std::chrono::seconds{20});
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) != 0) << status;
+    return shop.output();
+}
+
+TEST(ShopStart, SaysWhichDatabaseItCannotReachAndHidesThePassword) {
+    const auto output =
+        output_of_failure({"serve", "order", "--start-timeout-s", "1"},
+                          {{"SHOP_ORDER_DSN", "postgresql://u:hunter2@127.0.0.1:1/shop_order"}});
+    EXPECT_THAT(output, HasSubstr("cannot use database shop_order at 127.0.0.1:1"));
+    EXPECT_THAT(output, HasSubstr("Is PostgreSQL up"));
+    EXPECT_THAT(output, Not(HasSubstr("hunter2")));
+}
+
+TEST(ShopStart, SaysHowToMigrateADatabaseThatIsNot) {
+    const support::Database empty{{}};
+    EXPECT_THAT(output_of_failure({"serve", "payment"}, {{"SHOP_PAYMENT_DSN", empty.dsn()}}),
+                HasSubstr("postroom migrate"));
+}
+
+TEST(ShopStart, SaysWhatIsWrongWithItsArguments) {
+    EXPECT_THAT(output_of_failure({}), HasSubstr("subcommand"));
+    EXPECT_THAT(output_of_failure({"serve", "bakery"}), HasSubstr("bakery"));
+    EXPECT_THAT(output_of_failure({"serve", "order"}), HasSubstr("--order-dsn"));
+    EXPECT_THAT(output_of_failure({"serve", "order", "--log-level", "loud"}),
+                HasSubstr("--log-level"));
+    const support::Database database{{"outbox", "order"}};
+    EXPECT_THAT(output_of_failure({"serve", "order", "--order-http", "8082"},
+                                  {{"SHOP_ORDER_DSN", database.dsn("shop_order")}}),
+                HasSubstr("write host:port"));
+}
+
+TEST(ShopRoles, CannotTakeBackWhatWasWrittenNorReadWithAnothersRole) {
+    const support::Database order{{"outbox", "order"}};
+    const auto forbidden = [&](const char* role, const char* statement) {
+        pqxx::connection connection{order.dsn(role)};
+        pqxx::work tx{connection};
+        EXPECT_THROW(tx.exec(statement), pqxx::insufficient_privilege) << role << ": " << statement;
+    };
+    forbidden("shop_order", "delete from orders");
+    forbidden("shop_order", "update orders set amount = 0");
+    forbidden("shop_order", "update order_items set quantity = 1");
+    forbidden("shop_order", "update catalogue set price = 0");
+    forbidden("shop_order", "update outbox.event set type = 'x'");
+    forbidden("shop_order", "delete from inbox.received");
+    forbidden("postroom_relay", "select from orders");
+    forbidden("postroom_relay", "select from catalogue");
+    const support::Database payment{{"outbox", "payment"}};
+    pqxx::connection connection{payment.dsn("shop_payment")};
+    EXPECT_THROW(pqxx::work{connection}.exec("update payments set status = 'TAKEN'"),
+                 pqxx::insufficient_privilege);
+}
+
+}  // namespace
