@@ -7,6 +7,8 @@ import socket
 import subprocess
 import uuid
 
+from confluent_kafka.admin import AdminClient, NewTopic
+
 import jars
 import process
 from stages import SOURCE_DIR, StageFailed
@@ -72,6 +74,14 @@ class Kafka:
 
     def stop(self):
         process.stop(self.process, signal.SIGTERM)
+
+    def create_topics(self, names, partitions=3):
+        """Those that do not exist yet."""
+        admin = AdminClient({"bootstrap.servers": self.brokers})
+        known = admin.list_topics(timeout=30).topics
+        missing = [NewTopic(name, partitions, 1) for name in names if name not in known]
+        for created in admin.create_topics(missing).values() if missing else ():
+            created.result(30)
 
     def _accepts(self):
         with socket.socket() as probe:

@@ -36,7 +36,7 @@ def stop(process, sig=signal.SIGTERM, limit_s=15):
         process.wait()
 
 
-def wait_until(ready, what, alive, log, limit_s=60):
+def wait_until(ready, what, alive, log, limit_s=120):
     """Polls ready() until it is true; fails once alive() no longer is, or after limit_s."""
     end = time.monotonic() + limit_s
     while not ready():

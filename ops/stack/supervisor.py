@@ -105,6 +105,8 @@ class Stack:
             with stage("PostgreSQL and Kafka"):
                 self._postgres.start()
                 self._kafka.start()
+                # A relay would, at its first event; a consumer is ready only once it has partitions.
+                self._kafka.create_topics([f"outbox.event.{service}" for service in SERVICES])
             with stage("databases"):
                 passwords = provision(self._postgres, self.source_dir, self.bin_dir,
                                       self._log("migrate"))
