@@ -19,15 +19,16 @@ import pathlib
 import re
 import statistics
 import subprocess
-import tempfile
 
 import psycopg
 
 import database
 import report
-import servers
+import servers  # first: it makes ops/stack importable
+from process import wait_until
+from stages import stage
 
-BIN = pathlib.Path(os.environ["POSTROOM_BIN"])
+BIN = pathlib.Path(os.environ["POSTROOM_BIN"]).resolve()
 CLIENTS = [16, 64]
 EVENT = """'bench', :key::text, 'OrderPlaced',
     '{"order_id": 4711, "customer_id": 42, "currency_code": "EUR", "amount": 12345, "items": [{"product_id": 1}]}'"""
@@ -46,31 +47,30 @@ def nobody(_):
 
 
 @contextlib.contextmanager
-def awake(stage):
+def awake(stand):
     """Holds the lock that tells writers not to ring, as relay/doorbell.cpp does."""
-    with psycopg.connect(stage.dsn, autocommit=True) as session:
+    with psycopg.connect(stand.dsn, autocommit=True) as session:
         if not session.execute("select pg_try_advisory_lock(1886352244, 0)").fetchone()[0]:
             raise RuntimeError("another session holds the doorbell's lock")
         yield
 
 
 @contextlib.contextmanager
-def listening(stage):
-    with psycopg.connect(stage.dsn, autocommit=True) as session:
+def listening(stand):
+    with psycopg.connect(stand.dsn, autocommit=True) as session:
         session.execute("listen outbox")
         yield
 
 
 @contextlib.contextmanager
-def relay(stage):
+def relay(stand):
     """A relay at work, from what is appended now on."""
-    database.execute(stage.dsn, "select outbox.rebase(0, pg_current_snapshot())::text")
-    argv = [BIN / "postroom", "relay", "--database-dsn", stage.dsn, "--kafka-brokers", stage.brokers,
+    database.execute(stand.dsn, "select outbox.rebase(0, pg_current_snapshot())::text")
+    argv = [BIN / "postroom", "relay", "--database-dsn", stand.dsn, "--kafka-brokers", stand.brokers,
             "--admin-listen", ""]
-    log = stage.directory / "relay.log"
-    with servers.running(argv, log) as process:
-        servers.wait_until(f"the relay takes its lease (see {log})", process=process,
-                           condition=lambda: database.execute(stage.dsn, "select leased from outbox.lag"))
+    log = servers.DIRECTORY / "relay.log"
+    with servers.child(argv, log) as process:
+        wait_until(lambda: database.execute(stand.dsn, "select leased from outbox.lag"), "the relay", process, log)
         yield
     if process.returncode:
         raise RuntimeError(f"the relay failed: {log.read_text()}")
@@ -86,16 +86,16 @@ class Rate:
     published_per_second: float
 
 
-class Stage:
-    """The servers, and the scripts that pgbench runs."""
+class Stand:
+    """The database and the broker that all cases use."""
 
-    def __init__(self, postgres, brokers, directory):
-        self.brokers, self.directory = brokers, directory
+    def __init__(self, postgres, broker):
+        self.brokers = broker.brokers
         self.dsn = database.create(postgres, "bench", BIN / "postroom")
 
     def measure(self, case, clients, seconds):
         sql, beside = CASES[case]
-        script = self.directory / "script.sql"
+        script = servers.DIRECTORY / "script.sql"
         script.write_text(sql)
         database.execute(self.dsn, "truncate outbox.event")
         database.execute(self.dsn, "checkpoint")
@@ -111,14 +111,16 @@ class Stage:
         return database.execute(self.dsn, "select published from outbox.current_position")
 
 
-def measure_all(stage, options):
-    for case in CASES:  # once unmeasured: files, caches and JVM get warm
-        stage.measure(case, CLIENTS[0], 2)
+def measure_all(stand, options):
+    with stage("warming up"):
+        for case in CASES:
+            stand.measure(case, CLIENTS[0], 2)
     rates = {clients: {case: [] for case in CASES} for clients in CLIENTS}
-    for _ in range(options.rounds):
-        for clients, cases in rates.items():
-            for case, taken in cases.items():
-                taken.append(stage.measure(case, clients, options.seconds))
+    for round_number in range(options.rounds):
+        with stage(f"round {round_number + 1} of {options.rounds}"):
+            for clients, cases in rates.items():
+                for case, taken in cases.items():
+                    taken.append(stand.measure(case, clients, options.seconds))
     return {clients: {case: median(taken) for case, taken in cases.items()} for clients, cases in rates.items()}
 
 
@@ -136,12 +138,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     before = report.machine()
-    with tempfile.TemporaryDirectory(prefix="postroom-bench-", dir="/var/tmp") as name:
-        directory = pathlib.Path(name)
-        directory.chmod(0o755)  # PostgreSQL's own user has to get in
-        with (servers.postgres(directory) as postgres,
-              servers.kafka(directory, os.environ["POSTROOM_KAFKA_JARS"]) as brokers):
-            rates = measure_all(Stage(postgres, brokers, directory), options)
+    with servers.running() as (postgres, broker):
+        rates = measure_all(Stand(postgres, broker), options)
     for clients, cases in rates.items():
         print(f"\n{clients} clients")
         report.table(["writers", "transactions/s", "of bare INSERT", "of append, awake", "published/s"], [

@@ -24,10 +24,9 @@ FILLERS = 2
 
 def create(postgres, name, postroom):
     """A fresh, migrated database; returns its conninfo."""
-    with psycopg.connect(f"{postgres} dbname=postgres", autocommit=True) as connection:
-        connection.execute(f'drop database if exists "{name}" with (force)')
-        connection.execute(f'create database "{name}"')
-    dsn = f"{postgres} dbname={name}"
+    for statement in [f"drop database if exists {name} with (force)", f"create database {name}"]:
+        execute(postgres.dsn(), statement)
+    dsn = postgres.dsn(name)
     subprocess.run([postroom, "migrate", "--dsn", dsn], check=True, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
     return dsn

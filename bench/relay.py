@@ -15,20 +15,21 @@ import pathlib
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.append(str(pathlib.Path(__file__).parent / "peers/debezium"))
 
-import connect as debezium
 import database
 import report
-import servers
+import servers  # first: it makes ops/stack importable
+from stages import stage
+
+import connect as debezium
 
 PARTITIONS = 3
 DRAIN_SECONDS = 300
 SHAPES = {"10 events a transaction": 10, "1 event a transaction": 1}
-BIN = pathlib.Path(os.environ["POSTROOM_BIN"])
+BIN = pathlib.Path(os.environ["POSTROOM_BIN"]).resolve()
 
 
 @dataclasses.dataclass
@@ -71,9 +72,9 @@ class Process:
 
 
 class Bench:
-    def __init__(self, dsn, brokers, events):
-        self.dsn, self.brokers, self.events = dsn, brokers, events
-        self.topics = servers.Topics(brokers)
+    def __init__(self, dsn, broker, events):
+        self.dsn, self.brokers, self.events = dsn, broker.brokers, events
+        self.topics = servers.Topics(broker)
         self._drains = 0
 
     def fresh_topic(self):
@@ -138,23 +139,23 @@ def peak_mb(pid):
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def measure(postgres, brokers, directory, per_transaction, options):
+def measure(postgres, broker, per_transaction, options):
     dsn = database.create(postgres, "bench", BIN / "postroom")
     debezium.create_slot(dsn, "first")
     debezium.copy_slot(dsn, "first", "warm")
-    database.fill(dsn, options.events, per_transaction)
-    bench = Bench(dsn, brokers, options.events)
-    ceilings, postrooms = [], []
-    for _ in range(options.rounds):
-        ceilings.append(bench.ceiling())
-        postrooms.append(bench.postroom())
-    drains = {"ceiling": median(ceilings), "postroom": median(postrooms)}
-    with debezium.connect(directory, os.environ["POSTROOM_DEBEZIUM_JARS"], brokers) as worker:
-        for name in ["first", "warm"]:
-            drains[f"debezium {name}"] = bench.debezium(worker, name)
-    for slot in ["first", "warm"]:
-        database.execute(dsn, "select pg_drop_replication_slot(%s)", slot)
-    return drains
+    with stage(f"{options.events:,} events, {per_transaction} a transaction"):
+        database.fill(dsn, options.events, per_transaction)
+    bench = Bench(dsn, broker, options.events)
+    drains = {"ceiling": [], "postroom": []}
+    for round_number in range(options.rounds):
+        with stage(f"round {round_number + 1} of {options.rounds}"):
+            drains["ceiling"].append(bench.ceiling())
+            drains["postroom"].append(bench.postroom())
+    with (stage("Debezium, twice"),
+          debezium.connect(servers.DIRECTORY, os.environ["POSTROOM_DEBEZIUM_JARS"], broker.brokers) as worker):
+        drains["debezium first"] = [bench.debezium(worker, "first")]
+        drains["debezium warm"] = [bench.debezium(worker, "warm")]
+    return {name: median(taken) for name, taken in drains.items()}
 
 
 def print_shape(shape, drains):
@@ -172,12 +173,8 @@ def main():
     options = parser.parse_args()
     before, results = report.machine(), {}
     for shape, per_transaction in SHAPES.items():
-        with tempfile.TemporaryDirectory(prefix="postroom-bench-", dir="/var/tmp") as name:
-            directory = pathlib.Path(name)
-            directory.chmod(0o755)  # PostgreSQL's own user has to get in
-            with (servers.postgres(directory) as postgres,
-                  servers.kafka(directory, os.environ["POSTROOM_KAFKA_JARS"]) as brokers):
-                results[shape] = measure(postgres, brokers, directory, per_transaction, options)
+        with servers.running() as (postgres, broker):
+            results[shape] = measure(postgres, broker, per_transaction, options)
         print_shape(shape, results[shape])
     report.save("relay", before, {
         "events": options.events, "rounds": options.rounds, "partitions": PARTITIONS,

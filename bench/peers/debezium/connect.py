@@ -2,13 +2,12 @@
 
 import contextlib
 import json
-import pathlib
 import urllib.error
 import urllib.request
 
 import psycopg
 
-from servers import free_port, running, wait_until
+import process
 
 # Debezium's layout is a subset of outbox.event's columns; it is spared the others.
 PUBLICATION = """
@@ -66,8 +65,8 @@ def connector(dsn, slot, topic):
 
 
 class Connect:
-    def __init__(self, process, url):
-        self.process = process
+    def __init__(self, worker, url):
+        self.process = worker
         self._url = url
 
     def _call(self, method, path, body=None):
@@ -95,21 +94,24 @@ class Connect:
 
 
 @contextlib.contextmanager
-def connect(directory: pathlib.Path, jars, brokers, heap="2g"):
-    """Yields a Connect without connectors."""
-    port, settings, log = free_port(), directory / "connect.properties", directory / "connect.log"
+def connect(directory, jars, brokers, heap="2g"):
+    """Yields a Connect without connectors, its files in the directory."""
+    port, = process.free_ports(1)
+    settings, log = directory / "connect.properties", directory / "connect.log"
     settings.write_text(f"""
 bootstrap.servers={brokers}
 listeners=http://127.0.0.1:{port}
 key.converter=org.apache.kafka.connect.storage.StringConverter
 value.converter=org.apache.kafka.connect.storage.StringConverter
 offset.storage.file.filename={directory}/connect.offsets
-offset.flush.interval.ms=10000
 plugin.discovery=service_load
 connector.client.config.override.policy=All
 """)
     java = ["java", f"-Xmx{heap}", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars}/*"]
-    with running([*java, "org.apache.kafka.connect.cli.ConnectStandalone", settings], log) as process:
-        worker = Connect(process, f"http://127.0.0.1:{port}")
-        wait_until(f"Kafka Connect (see {log})", worker.ready, process=process)
+    started = process.spawn([*java, "org.apache.kafka.connect.cli.ConnectStandalone", settings], log)
+    try:
+        worker = Connect(started, f"http://127.0.0.1:{port}")
+        process.wait_until(worker.ready, "Kafka Connect", started, log)
         yield worker
+    finally:
+        process.stop(started)
