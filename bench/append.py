@@ -19,8 +19,11 @@ import pathlib
 import re
 import statistics
 import subprocess
+import sys
 
 import psycopg
+
+sys.path.append(str(pathlib.Path(__file__).parent / "support"))
 
 import database
 import report
@@ -70,7 +73,8 @@ def relay(stand):
             "--admin-listen", ""]
     log = servers.DIRECTORY / "relay.log"
     with servers.child(argv, log) as process:
-        wait_until(lambda: database.execute(stand.dsn, "select leased from outbox.lag"), "the relay", process, log)
+        wait_until(lambda: database.execute(stand.dsn, "select leased from outbox.lag"), "the relay",
+                   lambda: process.poll() is None, log)
         yield
     if process.returncode:
         raise RuntimeError(f"the relay failed: {log.read_text()}")

@@ -17,7 +17,8 @@ import subprocess
 import sys
 import time
 
-sys.path.append(str(pathlib.Path(__file__).parent / "peers/debezium"))
+HERE = pathlib.Path(__file__).parent
+sys.path += [str(HERE / "support"), str(HERE / "peers/debezium")]
 
 import database
 import report

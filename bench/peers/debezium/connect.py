@@ -96,7 +96,7 @@ class Connect:
 @contextlib.contextmanager
 def connect(directory, jars, brokers, heap="2g"):
     """Yields a Connect without connectors, its files in the directory."""
-    port, = process.free_ports(1)
+    port = process.free_port()
     settings, log = directory / "connect.properties", directory / "connect.log"
     settings.write_text(f"""
 bootstrap.servers={brokers}
@@ -111,7 +111,7 @@ connector.client.config.override.policy=All
     started = process.spawn([*java, "org.apache.kafka.connect.cli.ConnectStandalone", settings], log)
     try:
         worker = Connect(started, f"http://127.0.0.1:{port}")
-        process.wait_until(worker.ready, "Kafka Connect", started, log)
+        process.wait_until(worker.ready, "Kafka Connect", lambda: started.poll() is None, log)
         yield worker
     finally:
         process.stop(started)

@@ -9,7 +9,7 @@ import confluent_kafka
 import confluent_kafka.admin
 import psycopg
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "ops/stack"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "ops/stack"))
 
 import kafka
 import postgres
@@ -75,7 +75,7 @@ class Topics:
             with contextlib.suppress(confluent_kafka.KafkaException):
                 return self.records(name, partitions) == 0
 
-        process.wait_until(readable, f"topic {name}", self._broker.process, self._broker.log)
+        process.wait_until(readable, f"topic {name}", lambda: self._broker.process.poll() is None, self._broker.log)
 
     def delete(self, name):
         self._admin.delete_topics([name])[name].result()

@@ -7,7 +7,7 @@ import pathlib
 import platform
 import subprocess
 
-RESULTS = pathlib.Path(__file__).parent / "results"
+RESULTS = pathlib.Path(__file__).parents[1] / "results"
 
 
 def machine():
