@@ -3,9 +3,9 @@
 
     run_mutants.py [MUTANT...]
 
-Needs the mutants build (POSTROOM_BIN is its bin directory) and the environment that ./ops/test sets.
-Every test is run once unharmed, and must pass; then once a mutant, and must fail by the assertion
-named here, not by a time-out or an error on the way. Exit status 0 only when every mutant is killed.
+Needs the mutants build (POSTROOM_BIN is its bin directory) and what else ./ops/test sets. Every
+test is run once unharmed, and must pass; then once a mutant, and must fail by the assertion named
+here, not by a time-out or an error on the way. Exit status 0 only when every mutant is killed.
 """
 
 import os
@@ -56,7 +56,7 @@ def verdict(program: pathlib.Path, mutant: str) -> tuple[bool, str]:
     code, output = run(program, test, mutant)
     if code == 0:
         return False, f"survived {test}"
-    # GoogleTest counts a failed expectation as 1; a crash, a time-out or no such test is something else.
+    # GoogleTest ends with 1 after a failed expectation; a crash or a time-out is something else.
     if code != 1 or not re.search(reason, output):
         return False, f"{test} failed, but not by /{reason}/:\n{output}"
     return True, test

@@ -16,7 +16,8 @@ constexpr auto fill_sql =
     "insert into account (key) select 'account-' || i from generate_series(1, $1) i";
 constexpr auto append_sql = R"sql(
     with changed as (update account set version = version + 1 where key = $1 returning version)
-    select outbox.append('account', $1, 'AccountChanged', jsonb_build_object('version', version)), version
+    select outbox.append('account', $1, 'AccountChanged', jsonb_build_object('version', version)),
+           version
     from changed
 )sql";
 constexpr auto insert_sql = R"sql(
