@@ -134,7 +134,10 @@ public:
     }
 
     const std::string& address() const { return address_; }
-    void run() { server_.listen_after_bind(); }
+    // Returns when stopped, or when accepting failed.
+    void run() {
+        if (!server_.listen_after_bind() && options_.on_failure) options_.on_failure();
+    }
     void wait_until_running() { server_.wait_until_ready(); }
     void stop() { server_.stop(); }
 

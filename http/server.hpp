@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -22,6 +23,7 @@ struct ServerOptions {
     std::chrono::seconds write_timeout{5};
     std::chrono::seconds keep_alive{5};
     std::chrono::seconds body_deadline{10};  // for a whole body, however slowly it drips
+    std::function<void()> on_failure = {};   // it stopped accepting by itself; from its own thread
 };
 
 class Server {

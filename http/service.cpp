@@ -100,8 +100,15 @@ Outcome Service::readiness() {
 }
 
 void Service::start() {
-    server_ =
-        std::make_unique<Server>(ServerOptions{.listen = options_.service.listen}, dispatcher_);
+    server_ = std::make_unique<Server>(
+        ServerOptions{.listen = options_.service.listen,
+                      .on_failure =
+                          [this] {
+                              log_.error("the listener failed",
+                                         {{"service", options_.service.name}});
+                              options_.on_failure();
+                          }},
+        dispatcher_);
     consuming_ = std::jthread([this](std::stop_token stop) { consume(stop); });
     log_.info("listening", {{"service", options_.service.name},
                             {"address", server_->address()},

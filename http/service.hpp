@@ -36,8 +36,7 @@ public:
         std::vector<std::string> tables;  // that must be there: the schema is checked at the start
         std::size_t connections;
         std::chrono::seconds start_timeout;
-        std::function<void()>
-            on_failure;  // the consumer ended by itself; called once, from its thread
+        std::function<void()> on_failure;  // consumer or listener ended by itself; from any thread
     };
 
     // Waits for the database, at most start_timeout. Throws StartError.

@@ -24,14 +24,17 @@ constexpr auto select_for_update = R"(
 select from orders where id = $1 for update)";
 
 constexpr auto select_order = R"(
-select customer_id, status, currency_code, amount, coalesce(cancel_reason, '') from orders where id = $1)";
+select customer_id, status, currency_code, amount, coalesce(cancel_reason, '')
+from orders where id = $1)";
 
 constexpr auto select_products = R"(
 select i.product_id, i.quantity, i.price, c.category_id, c.name, c.brand_name, c.description
-from order_items i join catalogue c using (product_id) where i.order_id = $1 order by i.product_id)";
+from order_items i join catalogue c using (product_id)
+where i.order_id = $1 order by i.product_id)";
 
 constexpr auto update_status = R"(
-update orders set status = $2, cancel_reason = nullif($3, ''), updated_at = clock_timestamp() where id = $1)";
+update orders set status = $2, cancel_reason = nullif($3, ''), updated_at = clock_timestamp()
+where id = $1)";
 
 }  // namespace
 

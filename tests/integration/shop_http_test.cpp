@@ -191,6 +191,27 @@ TEST_F(ShopHttpTest, GoesOnAfterTheDatabaseClosedEveryConnection) {
     EXPECT_EQ(post(pens).status, 202);
 }
 
+TEST_F(ShopHttpTest, PlacesOneOrderThoughTheConnectionBreaksWithinCommit) {
+    // The first COMMIT of an order loses its connection; nextval does not roll back.
+    pqxx::nontransaction{super}.exec(R"(
+        create sequence tries;
+        create function lose() returns trigger language plpgsql security definer as $$
+        begin
+            if nextval('tries') in (1, 3) then perform pg_terminate_backend(pg_backend_pid()); end if;
+            return null;
+        end $$;
+        create constraint trigger lose after insert on orders deferrable initially deferred
+        for each row execute function lose())");
+    EXPECT_EQ(post(pens, {{"Idempotency-Key", "k"}}).status, 202);
+    EXPECT_EQ(count("orders"), 1);
+
+    const auto unknown = post(pens);
+    EXPECT_EQ(unknown.status, 503);
+    EXPECT_EQ(unknown.headers.at("Retry-After"), "1");
+    EXPECT_EQ(count("orders"), 1);
+    EXPECT_EQ(count("outbox.event"), 1);
+}
+
 TEST_F(ShopHttpTest, FinishesTheRequestThatItHasBegunWhenToldToStop) {
     pqxx::work blocker{super};
     blocker.exec("lock table catalogue in access exclusive mode");
