@@ -60,11 +60,12 @@ class Kafka:
         properties.write_text(SETTINGS.format(port=self.port, controller=controller,
                                               data=self.data_dir / "log"))
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        # With "=" below, since it may begin with "-".
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         with open(self.log, "ab") as output:
             done = subprocess.run(
-                [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster,
-                 "-c", properties], stdin=subprocess.DEVNULL, stdout=output,
+                [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted",
+                 f"--cluster-id={cluster}", "--config", properties], stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT)
         if done.returncode != 0:
             raise StageFailed("Kafka could not format its data directory", self.log)
