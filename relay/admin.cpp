@@ -1,14 +1,15 @@
 #include "relay/admin.hpp"
 
-#include <charconv>
-#include <stdexcept>
-
 #include <httplib.h>
 #include <spdlog/spdlog.h>
 
+#include <charconv>
+#include <stdexcept>
+
 namespace relay {
 
-Admin::Admin(const std::string& listen, const Status& status) : server_{std::make_unique<httplib::Server>()} {
+Admin::Admin(const std::string& listen, const Status& status)
+    : server_{std::make_unique<httplib::Server>()} {
     const auto colon = listen.rfind(':');
     int port = -1;
     if (colon != std::string::npos)
@@ -23,8 +24,9 @@ Admin::Admin(const std::string& listen, const Status& status) : server_{std::mak
     server_->set_write_timeout(5);
     server_->Get("/livez", [&status](const httplib::Request&, httplib::Response& response) {
         response.status = status.alive() ? 200 : 503;
-        response.set_content(status.alive() ? "ok\n" : "the main loop has given no sign of life for 30 s\n",
-                             "text/plain");
+        response.set_content(
+            status.alive() ? "ok\n" : "the main loop has given no sign of life for 30 s\n",
+            "text/plain");
     });
     // A standby is ready: it takes over when the lease is free.
     server_->Get("/readyz", [&status](const httplib::Request&, httplib::Response& response) {

@@ -15,7 +15,17 @@ Integer big_endian(const char* bytes) {
     return std::byteswap(value);
 }
 
-enum Column : std::size_t { seq, id, aggregate_type, aggregate_id, type, payload, body, content_type, headers };
+enum Column : std::size_t {
+    seq,
+    id,
+    aggregate_type,
+    aggregate_id,
+    type,
+    payload,
+    body,
+    content_type,
+    headers
+};
 
 }  // namespace
 
@@ -66,8 +76,10 @@ void BatchBuilder::add(const Fields& fields) {
     if (fields[Column::body].data != nullptr) row.value = keep(Column::body);
     row.content_type = keep(Column::content_type);
     if (row.content_type.empty() && row.value)
-        row.content_type = fields[Column::payload].data != nullptr ? "application/json" : "application/octet-stream";
-    row.headers = fields[Column::headers].data != nullptr ? keep(Column::headers, 1) : std::string_view{};
+        row.content_type = fields[Column::payload].data != nullptr ? "application/json"
+                                                                   : "application/octet-stream";
+    row.headers =
+        fields[Column::headers].data != nullptr ? keep(Column::headers, 1) : std::string_view{};
     row.batch = batch_.get();
     batch_->bytes += total + sizeof(Row);
     batch_->rows.push_back(row);
@@ -81,7 +93,8 @@ std::unique_ptr<Batch> BatchBuilder::take() {
 bool parse_copy_row(std::string_view message, BatchBuilder::Fields& fields) {
     static constexpr std::string_view signature{"PGCOPY\n\377\r\n\0", 11};
     const auto need = [&](std::size_t bytes) {
-        if (message.size() < bytes) throw std::runtime_error{"a truncated COPY row from PostgreSQL"};
+        if (message.size() < bytes)
+            throw std::runtime_error{"a truncated COPY row from PostgreSQL"};
     };
     const auto skip = [&](std::size_t bytes) {
         need(bytes);
@@ -89,7 +102,8 @@ bool parse_copy_row(std::string_view message, BatchBuilder::Fields& fields) {
     };
     if (message.starts_with(signature)) {
         need(signature.size() + 8);
-        skip(signature.size() + 8 + static_cast<std::size_t>(big_endian<std::int32_t>(message.data() + 15)));
+        skip(signature.size() + 8 +
+             static_cast<std::size_t>(big_endian<std::int32_t>(message.data() + 15)));
         if (message.empty()) return false;
     }
     need(2);

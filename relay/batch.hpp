@@ -1,7 +1,7 @@
 // Events read from the outbox, on their way to Kafka.
 //
-// A batch owns the bytes of its rows, so that the sink can hand them to librdkafka without a copy; it has to
-// outlive their delivery. Not thread-safe: it has one owner at a time.
+// A batch owns the bytes of its rows, so that the sink can hand them to librdkafka without a copy;
+// it has to outlive their delivery. Not thread-safe: it has one owner at a time.
 #pragma once
 
 #include <array>
@@ -50,7 +50,9 @@ public:
 
     void add(const Fields& fields);
     bool empty() const { return !batch_ || batch_->rows.empty(); }
-    bool full() const { return batch_ && (batch_->rows.size() >= max_rows || batch_->bytes >= max_bytes); }
+    bool full() const {
+        return batch_ && (batch_->rows.size() >= max_rows || batch_->bytes >= max_bytes);
+    }
     std::unique_ptr<Batch> take();
 
 private:

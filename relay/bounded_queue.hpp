@@ -30,6 +30,7 @@ public:
     void finish(std::exception_ptr error = nullptr) {
         const std::lock_guard lock{mutex_};
         finished_ = true;
+        failed_ = error != nullptr;
         error_ = std::move(error);
         changed_.notify_all();
     }
@@ -57,9 +58,10 @@ public:
         return item;
     }
 
+    // Whether every item has been given and taken; never after an error.
     bool done() const {
         const std::lock_guard lock{mutex_};
-        return finished_ && items_.empty();
+        return finished_ && items_.empty() && !failed_;
     }
 
 private:
@@ -68,7 +70,7 @@ private:
     std::condition_variable changed_;
     std::deque<T> items_;
     std::exception_ptr error_;
-    bool finished_{}, closed_{};
+    bool finished_{}, failed_{}, closed_{};
 };
 
 }  // namespace relay

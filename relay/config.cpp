@@ -1,5 +1,7 @@
 #include "relay/config.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
@@ -8,9 +10,7 @@
 #include <numeric>
 #include <regex>
 #include <stdexcept>
-
 #include <toml++/toml.hpp>
-#include <unistd.h>
 
 namespace relay {
 namespace {
@@ -33,7 +33,8 @@ std::size_t distance(std::string_view a, std::string_view b) {  // Levenshtein's
         row[0] = i;
         for (std::size_t j = 1; j <= b.size(); ++j) {
             const auto above = row[j];
-            row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+            row[j] =
+                std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
             diagonal = above;
         }
     }
@@ -42,13 +43,16 @@ std::size_t distance(std::string_view a, std::string_view b) {  // Levenshtein's
 
 std::string nearest(const std::string& name) {
     const auto& all = options();
-    return std::ranges::min_element(all, {}, [&](const Option& o) { return distance(name, o.name); })->name;
+    return std::ranges::min_element(all, {},
+                                    [&](const Option& o) { return distance(name, o.name); })
+        ->name;
 }
 
 std::string first_line(const std::string& file) {
     std::ifstream in{file};
     std::string line;
-    if (!std::getline(in, line)) throw std::invalid_argument{"cannot read database.dsn_file '" + file + "'"};
+    if (!std::getline(in, line))
+        throw std::invalid_argument{"cannot read database.dsn_file '" + file + "'"};
     return line;
 }
 
@@ -60,17 +64,20 @@ void read_toml(const std::string& file, Values& values, std::string& faults) {
         throw std::invalid_argument{file + ":" + std::to_string(error.source().begin.line) + ": " +
                                     std::string{error.description()}};
     }
-    const auto visit = [&](auto& self, const toml::table& table, const std::string& prefix) -> void {
+    const auto visit = [&](auto& self, const toml::table& table,
+                           const std::string& prefix) -> void {
         for (const auto& [key, node] : table) {
             const auto name = prefix + std::string{key.str()};
             if (const auto* inner = node.as_table()) {
                 self(self, *inner, name + ".");
                 continue;
             }
-            const bool known = name.starts_with(properties_prefix) ||
-                               std::ranges::any_of(options(), [&](const Option& o) { return o.name == name; });
+            const bool known =
+                name.starts_with(properties_prefix) ||
+                std::ranges::any_of(options(), [&](const Option& o) { return o.name == name; });
             if (!known) {
-                faults += file + ": unknown setting '" + name + "'; did you mean '" + nearest(name) + "'?\n";
+                faults += file + ": unknown setting '" + name + "'; did you mean '" +
+                          nearest(name) + "'?\n";
             } else if (const auto text = node.value<std::string>()) {
                 values[name] = *text;
             } else if (const auto number = node.value_exact<std::int64_t>()) {
@@ -95,8 +102,10 @@ public:
     long number(const char* name, long least, long most) {
         const auto& value = text(name);
         long result{};
-        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
-        if (error != std::errc{} || end != value.data() + value.size() || result < least || result > most)
+        const auto [end, error] =
+            std::from_chars(value.data(), value.data() + value.size(), result);
+        if (error != std::errc{} || end != value.data() + value.size() || result < least ||
+            result > most)
             faults += std::string{name} + " = '" + value + "' must be an integer from " +
                       std::to_string(least) + " to " + std::to_string(most) + "\n";
         return result;
@@ -135,17 +144,20 @@ const std::vector<Option>& options() {
         {"kafka.topic_prefix", "outbox.event.", "topic = prefix + aggregatetype"},
         {"kafka.partitions", "3", "of topics that the relay creates"},
         {"kafka.replication", "1", "of topics that the relay creates"},
-        {"kafka.create_topics", "true", "create missing topics; otherwise their events are dead letters"},
+        {"kafka.create_topics", "true",
+         "create missing topics; otherwise their events are dead letters"},
         {"kafka.compression", "lz4", "none, gzip, snappy, lz4 or zstd"},
         {"relay.holder", "", "name in outbox.lease (default: host and process id)"},
         {"relay.lease_ms", "5000", "how long a dead relay keeps its successor waiting"},
         {"relay.poll_ms", "1", "between polls while awake"},
         {"relay.idle_ms", "1000", "without events for this long it sleeps until rung"},
-        {"relay.stall_ms", "60000", "without progress at Kafka for this long the producer is replaced"},
+        {"relay.stall_ms", "60000",
+         "without progress at Kafka for this long the producer is replaced"},
         {"relay.stop_ms", "10000", "for a graceful stop to deliver what is queued"},
         {"relay.window_rows", "5000", "larger windows are read in chunks by COPY"},
         {"relay.stop_when_drained", "false", "exit 0 once nothing is pending"},
-        {"admin.listen", "127.0.0.1:9464", "host:port of /livez /readyz /metrics; port 0 picks one, empty is off"},
+        {"admin.listen", "127.0.0.1:9464",
+         "host:port of /livez /readyz /metrics; port 0 picks one, empty is off"},
         {"log.level", "info", "debug, info, warn or error"},
     };
     return all;
@@ -199,7 +211,8 @@ Settings to_settings(const Values& values) {
     settings.log_level = read.text("log.level");
     const std::regex level{"debug|info|warn|error"};
     if (!std::regex_match(settings.log_level, level))
-        read.faults += "log.level = '" + settings.log_level + "' must be debug, info, warn or error\n";
+        read.faults +=
+            "log.level = '" + settings.log_level + "' must be debug, info, warn or error\n";
     if (!read.faults.empty()) throw std::invalid_argument{read.faults};
     return settings;
 }
@@ -214,8 +227,9 @@ std::string print_config(const Values& values) {
         const auto section = name.starts_with(properties_prefix) ? std::string{"kafka.properties"}
                                                                  : name.substr(0, name.find('.'));
         toml::table* table = &document;
-        for (const std::string& step : section == "kafka.properties" ? std::vector<std::string>{"kafka", "properties"}
-                                                                     : std::vector<std::string>{section})
+        for (const std::string& step : section == "kafka.properties"
+                                           ? std::vector<std::string>{"kafka", "properties"}
+                                           : std::vector<std::string>{section})
             table = table->insert(step, toml::table{}).first->second.as_table();
         table->insert_or_assign(name.substr(section.size() + 1),
                                 secret && !value.empty() ? "<redacted>" : value);

@@ -1,7 +1,8 @@
 // Reads the settings: defaults < TOML file < environment < flags, checked whole.
 //
 // Every setting has one name, section.key: in TOML [section] key, as a flag --section-key, in the
-// environment POSTROOM_SECTION_KEY. Unknown names in a file are refused, with the nearest known one.
+// environment POSTROOM_SECTION_KEY. Unknown names in a file are refused, with the nearest known
+// one.
 #pragma once
 
 #include <map>

@@ -6,7 +6,8 @@
 
 namespace relay {
 
-DeadLetters::DeadLetters(Connection& connection, int shard) : connection_{connection}, shard_{shard} {
+DeadLetters::DeadLetters(Connection& connection, int shard)
+    : connection_{connection}, shard_{shard} {
     const auto open = connection_.run(
         "select topic, key, coalesce(behind, event_id) from outbox.dead_letter "
         "where shard = $1 and resolved_at is null order by behind nulls first",
@@ -32,8 +33,8 @@ void DeadLetters::park(const Row& row, const std::string& topic, const std::stri
     connection_.run(
         "insert into outbox.dead_letter (shard, seq, event_id, topic, key, error, behind) "
         "values ($1, $2, $3, $4, $5, $6, $7) on conflict (event_id) do nothing",
-        {std::to_string(shard_), std::to_string(row.seq), id, topic, std::string{row.aggregate_id}, error,
-         behind != nullptr ? std::optional{*behind} : std::nullopt});
+        {std::to_string(shard_), std::to_string(row.seq), id, topic, std::string{row.aggregate_id},
+         error, behind != nullptr ? std::optional{*behind} : std::nullopt});
     blocked_.emplace(name(topic, row.aggregate_id), id);
 }
 

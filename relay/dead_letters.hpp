@@ -1,4 +1,5 @@
-// Events that Kafka will never take, and those of the same key that wait behind them. Not thread-safe.
+// Events that Kafka will never take, and those of the same key that wait behind them. Not
+// thread-safe.
 #pragma once
 
 #include <map>
@@ -18,7 +19,8 @@ public:
     // The refused event that this key waits behind, or null.
     const std::string* blocking(std::string_view topic, std::string_view key) const;
     // On disk when it returns; the row's key waits from now on. Parking one twice changes nothing.
-    void park(const Row& row, const std::string& topic, const std::string& error, const std::string* behind);
+    void park(const Row& row, const std::string& topic, const std::string& error,
+              const std::string* behind);
 
 private:
     static std::string name(std::string_view topic, std::string_view key);

@@ -1,9 +1,9 @@
 #include "relay/doorbell.hpp"
 
+#include <poll.h>
+
 #include <array>
 #include <charconv>
-
-#include <poll.h>
 
 namespace relay {
 namespace {
@@ -45,7 +45,8 @@ bool Doorbell::quiet(const std::string& snapshot) {
 bool Doorbell::wait(std::chrono::milliseconds limit, int wake_up_fd) {
     // One may have come in with the answer to a query, which leaves the socket silent.
     if (connection_.take_notifications()) return true;
-    std::array<pollfd, 2> fds{pollfd{connection_.socket(), POLLIN, 0}, pollfd{wake_up_fd, POLLIN, 0}};
+    std::array<pollfd, 2> fds{pollfd{connection_.socket(), POLLIN, 0},
+                              pollfd{wake_up_fd, POLLIN, 0}};
     if (::poll(fds.data(), fds.size(), static_cast<int>(limit.count())) <= 0) return false;
     return (fds[0].revents != 0) && connection_.take_notifications();
 }

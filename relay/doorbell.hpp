@@ -1,8 +1,8 @@
 // Sleeping without missing an event, and without a notification per commit.
 //
-// Awake, the relay holds a session lock that outbox.append tries; only an append that gets it sends a
-// notification. Going to sleep takes care of the appends that saw the lock still held: they have an xid
-// below that moment's snapshot, so until those transactions have ended the relay only dozes.
+// Awake, the relay holds a session lock that outbox.append tries; only an append that gets it sends
+// a notification. Going to sleep takes care of the appends that saw the lock still held: they have
+// an xid below that moment's snapshot, so until those transactions have ended the relay only dozes.
 // Uses the connection that listens; not thread-safe.
 #pragma once
 
@@ -19,12 +19,13 @@ class Doorbell {
 public:
     explicit Doorbell(Connection& connection);
 
-    // Tells writers that nobody needs ringing. Tried once: while another holds the lock for a moment,
-    // writers ring for nothing, which costs them and loses nothing.
+    // Tells writers that nobody needs ringing. Tried once: while another holds the lock for a
+    // moment, writers ring for nothing, which costs them and loses nothing.
     void wake();
     // Lets writers ring. The caller polls once more after this.
     void release();
-    // Whether each transaction that may have seen the lock held is over, given a later poll's snapshot.
+    // Whether each transaction that may have seen the lock held is over, given a later poll's
+    // snapshot.
     bool quiet(const std::string& snapshot);
     bool awake() const { return held_; }
 

@@ -1,11 +1,11 @@
 #include "relay/kafka_sink.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <array>
-#include <span>
-
 #include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
+#include <span>
 
 #include "faults.hpp"
 
@@ -15,21 +15,22 @@ namespace {
 using Headers = std::unique_ptr<rd_kafka_headers_t, void (*)(rd_kafka_headers_t*)>;
 constexpr int admin_timeout_ms = 10'000;
 
-// What no retry mends, and concerns the one message only. Missing rights concern everything: they stop the
-// relay rather than turn every event into a dead letter.
+// What no retry mends, and concerns the one message only. Missing rights concern everything: they
+// stop the relay rather than turn every event into a dead letter.
 bool is_poison(rd_kafka_resp_err_t error) {
     static constexpr std::array poison{
-        RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,  RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE,
-        RD_KAFKA_RESP_ERR_INVALID_MSG,         RD_KAFKA_RESP_ERR_INVALID_RECORD,
-        RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,     RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
-        RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,      RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+        RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,   RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE,
+        RD_KAFKA_RESP_ERR_INVALID_MSG,          RD_KAFKA_RESP_ERR_INVALID_RECORD,
+        RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+        RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,       RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
         RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE};
     return std::ranges::find(poison, error) != poison.end();
 }
 
 void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
     std::array<char, 512> why{};
-    if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size()) != RD_KAFKA_CONF_OK)
+    if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size()) !=
+        RD_KAFKA_CONF_OK)
         throw std::invalid_argument{"kafka." + name + ": " + why.data()};
 }
 
@@ -57,7 +58,8 @@ Headers headers_of(const Row& row) {
 
 struct KafkaSink::Topic {
     std::string name;
-    std::unique_ptr<rd_kafka_topic_t, void (*)(rd_kafka_topic_t*)> handle{nullptr, &rd_kafka_topic_destroy};
+    std::unique_ptr<rd_kafka_topic_t, void (*)(rd_kafka_topic_t*)> handle{nullptr,
+                                                                          &rd_kafka_topic_destroy};
     std::string unusable;
 };
 
@@ -71,7 +73,8 @@ KafkaSink::KafkaSink(const KafkaOptions& options, Mode mode)
         {"enable.idempotence", "true"},
         {"enable.gapless.guarantee", "true"},
         {"message.timeout.ms", "0"},
-        {"partitioner", "murmur2_random"},  // as Java's clients do, so that keys land where theirs do
+        {"partitioner",
+         "murmur2_random"},  // as Java's clients do, so that keys land where theirs do
         {"compression.codec", options.compression},
         {"linger.ms", "1"},
         {"batch.size", "900000"},
@@ -87,18 +90,22 @@ KafkaSink::KafkaSink(const KafkaOptions& options, Mode mode)
     for (const auto& [name, value] : options.properties) properties[name] = value;
     for (const auto& [name, value] : properties) set(conf.get(), name, value);
     rd_kafka_conf_set_opaque(conf.get(), this);
-    rd_kafka_conf_set_dr_msg_cb(conf.get(), [](rd_kafka_t*, const rd_kafka_message_t* message, void* self) {
-        static_cast<KafkaSink*>(self)->delivered(*message);
-    });
+    rd_kafka_conf_set_dr_msg_cb(conf.get(),
+                                [](rd_kafka_t*, const rd_kafka_message_t* message, void* self) {
+                                    static_cast<KafkaSink*>(self)->delivered(*message);
+                                });
     rd_kafka_conf_set_error_cb(conf.get(), [](rd_kafka_t*, int error, const char* reason, void*) {
-        spdlog::warn("kafka: {} ({})", reason, rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(error)));
+        spdlog::warn("kafka: {} ({})", reason,
+                     rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(error)));
     });
-    rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t*, int, const char* facility, const char* line) {
-        spdlog::debug("kafka: {}: {}", facility, line);
-    });
+    rd_kafka_conf_set_log_cb(conf.get(),
+                             [](const rd_kafka_t*, int, const char* facility, const char* line) {
+                                 spdlog::debug("kafka: {}: {}", facility, line);
+                             });
     std::array<char, 512> why{};
     producer_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), why.data(), why.size()));
-    if (!producer_) throw std::invalid_argument{std::string{"cannot make a Kafka producer: "} + why.data()};
+    if (!producer_)
+        throw std::invalid_argument{std::string{"cannot make a Kafka producer: "} + why.data()};
     static_cast<void>(conf.release());  // the producer owns it now
 }
 
@@ -126,9 +133,11 @@ KafkaSink::Topic& KafkaSink::topic(std::string_view aggregate_type) {
 
 std::string KafkaSink::usable(const Topic& topic) {
     if (!topic.handle) return "Kafka allows no topic of the name '" + topic.name + "'";
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds{admin_timeout_ms};
+    const auto deadline =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds{admin_timeout_ms};
     for (bool created = false; std::chrono::steady_clock::now() < deadline;) {
-        // Asking also tells the producer where the partitions are, so that the first event need not wait.
+        // Asking also tells the producer where the partitions are, so that the first event need not
+        // wait.
         const auto state = ask(topic);
         if (state == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
         if (state == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
@@ -142,7 +151,8 @@ std::string KafkaSink::usable(const Topic& topic) {
         }
         if (created) continue;  // not known everywhere yet
         if (!options_.create_topics)
-            return "topic '" + topic.name + "' does not exist: create it, or set kafka.create_topics = true";
+            return "topic '" + topic.name +
+                   "' does not exist: create it, or set kafka.create_topics = true";
         if (auto refused = create(topic.name); !refused.empty()) return refused;
         created = true;
     }
@@ -151,10 +161,11 @@ std::string KafkaSink::usable(const Topic& topic) {
 
 rd_kafka_resp_err_t KafkaSink::ask(const Topic& topic) {
     const rd_kafka_metadata_t* found = nullptr;
-    const auto error = rd_kafka_metadata(producer_.get(), 0, topic.handle.get(), &found, admin_timeout_ms);
+    const auto error =
+        rd_kafka_metadata(producer_.get(), 0, topic.handle.get(), &found, admin_timeout_ms);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-        throw ProducerFailed{"no answer from Kafka at " + options_.brokers + " about topic '" + topic.name +
-                             "': " + rd_kafka_err2str(error)};
+        throw ProducerFailed{"no answer from Kafka at " + options_.brokers + " about topic '" +
+                             topic.name + "': " + rd_kafka_err2str(error)};
     const std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> freed{
         found, &rd_kafka_metadata_destroy};
     if (found->topic_cnt != 1) return RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
@@ -168,7 +179,8 @@ rd_kafka_resp_err_t KafkaSink::ask(const Topic& topic) {
 std::string KafkaSink::create(const std::string& name) {
     std::array<char, 512> why{};
     std::unique_ptr<rd_kafka_NewTopic_t, void (*)(rd_kafka_NewTopic_t*)> topic{
-        rd_kafka_NewTopic_new(name.c_str(), options_.partitions, options_.replication, why.data(), why.size()),
+        rd_kafka_NewTopic_new(name.c_str(), options_.partitions, options_.replication, why.data(),
+                              why.size()),
         &rd_kafka_NewTopic_destroy};
     if (!topic) return "topic '" + name + "' cannot be created: " + why.data();
     std::unique_ptr<rd_kafka_queue_t, void (*)(rd_kafka_queue_t*)> answers{
@@ -180,13 +192,13 @@ std::string KafkaSink::create(const std::string& name) {
     if (!answer || rd_kafka_event_error(answer.get()) != RD_KAFKA_RESP_ERR_NO_ERROR)
         throw ProducerFailed{"no answer from Kafka when creating topic '" + name + "'"};
     std::size_t count = 0;
-    const auto* topics =
-        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(answer.get()), &count);
+    const auto* topics = rd_kafka_CreateTopics_result_topics(
+        rd_kafka_event_CreateTopics_result(answer.get()), &count);
     const auto error = rd_kafka_topic_result_error(topics[0]);
     if (error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return {};
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        spdlog::info("created topic {} with {} partitions, replication {}", name, options_.partitions,
-                     options_.replication);
+        spdlog::info("created topic {} with {} partitions, replication {}", name,
+                     options_.partitions, options_.replication);
         return {};
     }
     const std::string reason = std::string{"topic '"} + name + "' cannot be created: " +
@@ -202,12 +214,15 @@ KafkaSink::Answer KafkaSink::publish(const Row& row) {
         return Answer::refused;
     }
     auto headers = headers_of(row);
-    void* value = row.value ? const_cast<char*>(row.value->data()) : nullptr;  // read only, by F_COPY's absence
+    void* value = row.value ? const_cast<char*>(row.value->data())
+                            : nullptr;  // read only, by F_COPY's absence
     const std::size_t size = row.value ? row.value->size() : 0;
-    const auto error = rd_kafka_producev(
-        producer_.get(), RD_KAFKA_V_RKT(to.handle.get()), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
-        RD_KAFKA_V_KEY(row.aggregate_id.data(), row.aggregate_id.size()), RD_KAFKA_V_VALUE(value, size),
-        RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_OPAQUE(const_cast<Row*>(&row)), RD_KAFKA_V_END);
+    const auto error =
+        rd_kafka_producev(producer_.get(), RD_KAFKA_V_RKT(to.handle.get()),
+                          RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+                          RD_KAFKA_V_KEY(row.aggregate_id.data(), row.aggregate_id.size()),
+                          RD_KAFKA_V_VALUE(value, size), RD_KAFKA_V_HEADERS(headers.get()),
+                          RD_KAFKA_V_OPAQUE(const_cast<Row*>(&row)), RD_KAFKA_V_END);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
         static_cast<void>(headers.release());  // librdkafka's now
         return Answer::queued;
@@ -237,7 +252,8 @@ void KafkaSink::serve(std::chrono::milliseconds limit) {
 }
 
 void KafkaSink::fail_if_fatal() {
-    if (!refused_.empty()) throw ProducerFailed{"Kafka refused a message: " + refused_.front().error};
+    if (!refused_.empty())
+        throw ProducerFailed{"Kafka refused a message: " + refused_.front().error};
     std::array<char, 512> why{};
     if (rd_kafka_fatal_error(producer_.get(), why.data(), why.size()) != RD_KAFKA_RESP_ERR_NO_ERROR)
         throw ProducerFailed{std::string{"the Kafka producer failed for good: "} + why.data()};

@@ -1,11 +1,13 @@
 // Publishes batches to Kafka with an idempotent producer, and says what became of each row.
 //
-// Order: librdkafka keeps the order of a partition, and raises a fatal error rather than leave a gap
-// (enable.gapless.guarantee). No message times out by itself (message.timeout.ms=0), as one that did could be
-// overtaken by its successors: the pipeline watches progress, and drops the whole producer instead.
-// Not thread-safe: delivery reports are served from within publish() and serve().
+// Order: librdkafka keeps the order of a partition, and raises a fatal error rather than leave a
+// gap (enable.gapless.guarantee). No message times out by itself (message.timeout.ms=0), as one
+// that did could be overtaken by its successors: the pipeline watches progress, and drops the whole
+// producer instead. Not thread-safe: delivery reports are served from within publish() and serve().
 // Source: librdkafka INTRODUCTION.md, "Idempotent Producer".
 #pragma once
+
+#include <librdkafka/rdkafka.h>
 
 #include <chrono>
 #include <cstddef>
@@ -14,8 +16,6 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <librdkafka/rdkafka.h>
 
 #include "relay/batch.hpp"
 
@@ -56,11 +56,12 @@ public:
     Answer publish(const Row& row);
     const std::string& refusal() const { return refusal_; }
 
-    // Serves delivery reports for up to the limit. Each acknowledged row counts its batch's undelivered down.
-    // Throws ProducerFailed.
+    // Serves delivery reports for up to the limit. Each acknowledged row counts its batch's
+    // undelivered down. Throws ProducerFailed.
     void serve(std::chrono::milliseconds limit);
 
-    // Rows that the broker refused after they had been queued; the producer is of no use after that.
+    // Rows that the broker refused after they had been queued; the producer is of no use after
+    // that.
     const std::vector<Refusal>& refused() const { return refused_; }
     std::size_t in_flight() const;
     const std::string& topic_name(const Row& row);

@@ -1,10 +1,10 @@
 #include "relay/lease.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <optional>
-
-#include <spdlog/spdlog.h>
 
 #include "relay/position.hpp"
 #include "relay/postgres.hpp"
@@ -28,14 +28,19 @@ where p.shard = $1 and r.seq is not null)";
 void measure(Connection& connection, int shard, Status& status) {
     const auto row = connection.run(pending_sql, {std::to_string(shard)});
     const auto counted = row.number(0, 0);
-    status.pending.Set(static_cast<double>(counted < 10'000 ? counted : counted + row.number(0, 2)));
+    status.pending.Set(
+        static_cast<double>(counted < 10'000 ? counted : counted + row.number(0, 2)));
     status.oldest_age.Set(std::stod(std::string{row.at(0, 1)}));
 }
 
 }  // namespace
 
-Lease::Lease(const Settings& settings, std::int64_t epoch, Status& status, std::function<void()> on_loss)
-    : settings_{settings}, epoch_{epoch}, status_{status}, on_loss_{std::move(on_loss)},
+Lease::Lease(const Settings& settings, std::int64_t epoch, Status& status,
+             std::function<void()> on_loss)
+    : settings_{settings},
+      epoch_{epoch},
+      status_{status},
+      on_loss_{std::move(on_loss)},
       thread_{[this](const std::stop_token& stop) { keep(stop); }} {}
 
 void Lease::keep(const std::stop_token& stop) {
@@ -51,7 +56,8 @@ void Lease::keep(const std::stop_token& stop) {
                 connection.emplace(settings_.dsn, "postroom relay lease");
                 prepare_reading(*connection);
                 // A renewal that takes this long is as good as none.
-                connection->run("set statement_timeout = " + std::to_string(settings_.lease.count() / 3));
+                connection->run("set statement_timeout = " +
+                                std::to_string(settings_.lease.count() / 3));
                 log.emplace(*connection, settings_.shard);
             }
             const auto asked = Clock::now();

@@ -1,5 +1,5 @@
-// Keeps a lease: renews it from a thread and a connection of its own, so that no slow publish loses it, and
-// measures what is pending on the way.
+// Keeps a lease: renews it from a thread and a connection of its own, so that no slow publish loses
+// it, and measures what is pending on the way.
 #pragma once
 
 #include <atomic>
@@ -16,9 +16,11 @@ namespace relay {
 class Lease {
 public:
     // For a lease just acquired under this epoch. on_loss is called once, from the lease's thread.
-    Lease(const Settings& settings, std::int64_t epoch, Status& status, std::function<void()> on_loss);
+    Lease(const Settings& settings, std::int64_t epoch, Status& status,
+          std::function<void()> on_loss);
 
-    // True once it is taken by another, or could not be renewed for two thirds of its time: stop publishing.
+    // True once it is taken by another, or could not be renewed for two thirds of its time: stop
+    // publishing.
     bool lost() const { return lost_; }
 
 private:

@@ -1,14 +1,14 @@
 // The program postroom: its subcommands, and nothing else.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
 #include <csignal>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <thread>
 #include <vector>
-
-#include <CLI/CLI.hpp>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include "relay/admin.hpp"
 #include "relay/config.hpp"
@@ -27,9 +27,12 @@ void add_settings(CLI::App& command, Flags& flags) {
     for (const auto& option : relay::options()) {
         auto help = option.help + " [" + option.environment() + "]";
         if (!option.fallback.empty()) help += ", default " + option.fallback;
-        command.add_option_function<std::string>(
-            option.flag(), [&flags, &option](const std::string& value) { flags.given[option.name] = value; },
-            help)->take_last();
+        command
+            .add_option_function<std::string>(
+                option.flag(),
+                [&flags, &option](const std::string& value) { flags.given[option.name] = value; },
+                help)
+            ->take_last();
     }
 }
 
@@ -79,21 +82,27 @@ struct Migration {
 
 void add_migration(CLI::App& command, Migration& migration) {
     command.add_option("--dsn", migration.dsn, "libpq connection string of the schema's owner")
-        ->required()->envname("POSTROOM_MIGRATE_DSN");
-    command.add_option("--dir", migration.dirs,
-                       "Directory of NNNN_name.sql files, its last component naming the scope; repeatable, in "
-                       "order (default: the outbox's own)")->check(CLI::ExistingDirectory);
+        ->required()
+        ->envname("POSTROOM_MIGRATE_DSN");
+    command
+        .add_option(
+            "--dir", migration.dirs,
+            "Directory of NNNN_name.sql files, its last component naming the scope; repeatable, in "
+            "order (default: the outbox's own)")
+        ->check(CLI::ExistingDirectory);
     command.add_option("--timeout-s", migration.timeout_s, "Wait this long for another migration")
-        ->check(CLI::Range(0, 3600))->capture_default_str();
+        ->check(CLI::Range(0, 3600))
+        ->capture_default_str();
 }
 
 int run_migration(const Migration& migration) {
     std::vector<std::filesystem::path> dirs{migration.dirs.begin(), migration.dirs.end()};
     if (dirs.empty()) dirs.emplace_back(outbox_schema());
-    const auto report = schema::migrate(migration.dsn, dirs,
-                                        {.lock_timeout = std::chrono::seconds{migration.timeout_s}});
+    const auto report = schema::migrate(
+        migration.dsn, dirs, {.lock_timeout = std::chrono::seconds{migration.timeout_s}});
     for (const auto& file : report.applied) std::cout << "applied " << file << '\n';
-    std::cout << report.applied.size() << " applied, " << report.already_applied << " already there\n";
+    std::cout << report.applied.size() << " applied, " << report.already_applied
+              << " already there\n";
     return 0;
 }
 
@@ -107,16 +116,20 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     app.set_version_flag("--version", POSTROOM_VERSION);
     Flags flags;
-    auto* relay_command = app.add_subcommand("relay", "Publish the events of one database's outbox to Kafka");
+    auto* relay_command =
+        app.add_subcommand("relay", "Publish the events of one database's outbox to Kafka");
     add_settings(*relay_command, flags);
     auto* config = app.add_subcommand("config", "Look at the relay's settings without starting it");
     config->require_subcommand(1);
-    auto* check = config->add_subcommand("check", "Check the settings whole; exit 1 and say what is wrong");
-    auto* print = config->add_subcommand("print", "Print the settings as they take effect, secrets redacted");
+    auto* check =
+        config->add_subcommand("check", "Check the settings whole; exit 1 and say what is wrong");
+    auto* print =
+        config->add_subcommand("print", "Print the settings as they take effect, secrets redacted");
     add_settings(*check, flags);
     add_settings(*print, flags);
     Migration migration;
-    auto* migrate = app.add_subcommand("migrate", "Bring a database's schema up to date; safe to run twice at once");
+    auto* migrate = app.add_subcommand(
+        "migrate", "Bring a database's schema up to date; safe to run twice at once");
     add_migration(*migrate, migration);
     CLI11_PARSE(app, argc, argv);
 

@@ -1,12 +1,12 @@
 #include "relay/pipeline.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
-
-#include <spdlog/spdlog.h>
 
 #include "relay/session.hpp"
 

@@ -16,7 +16,8 @@ std::string text(std::chrono::milliseconds duration) {
 
 }  // namespace
 
-PositionLog::PositionLog(Connection& connection, int shard) : connection_{connection}, shard_{shard} {
+PositionLog::PositionLog(Connection& connection, int shard)
+    : connection_{connection}, shard_{shard} {
     const auto here = connection_.run("select system_identifier, timeline from outbox.identity()");
     system_identifier_ = here.at(0, 0);
     timeline_ = here.at(0, 1);
@@ -29,16 +30,19 @@ PositionLog::PositionLog(Connection& connection, int shard) : connection_{connec
     if (there.at(0, 0) != system_identifier_ || there.at(0, 1) != timeline_) {
         throw WrongSystem{
             "the position was recorded on system " + std::string{there.at(0, 0)} + ", timeline " +
-            std::string{there.at(0, 1)} + ", but this is system " + system_identifier_ + ", timeline " +
-            timeline_ +
-            ": after a failover, restore or dump the same transaction ids may stand for other events, so "
+            std::string{there.at(0, 1)} + ", but this is system " + system_identifier_ +
+            ", timeline " + timeline_ +
+            ": after a failover, restore or dump the same transaction ids may stand for other "
+            "events, so "
             "nothing is published. Decide what to repeat, then run: select outbox.rebase(" +
-            std::to_string(shard_) + ", SNAPSHOT); '1:1:' publishes all of the history again, "
+            std::to_string(shard_) +
+            ", SNAPSHOT); '1:1:' publishes all of the history again, "
             "pg_current_snapshot() skips what is there"};
     }
 }
 
-std::optional<Position> PositionLog::acquire(const std::string& holder, std::chrono::milliseconds ttl) {
+std::optional<Position> PositionLog::acquire(const std::string& holder,
+                                             std::chrono::milliseconds ttl) {
     const auto row = connection_.run(
         "select n, epoch, lower, lower_floor, upper, upper_floor, last_seq, published "
         "from outbox.acquire_lease($1, $2, $3::interval)",
@@ -74,12 +78,12 @@ void PositionLog::record(Position& position, Durability durability) {
         upper_floor = std::to_string(position.upper->floor);
     }
     try {
-        connection_.run(record_sql,
-                        {std::to_string(shard_), std::to_string(position.n + 1),
-                         std::to_string(position.epoch), system_identifier_, timeline_,
-                         position.lower.snapshot, std::to_string(position.lower.floor), upper, upper_floor,
-                         std::to_string(position.last_seq), std::to_string(position.published),
-                         durability == Durability::flushed ? "on" : "off"});
+        connection_.run(record_sql, {std::to_string(shard_), std::to_string(position.n + 1),
+                                     std::to_string(position.epoch), system_identifier_, timeline_,
+                                     position.lower.snapshot, std::to_string(position.lower.floor),
+                                     upper, upper_floor, std::to_string(position.last_seq),
+                                     std::to_string(position.published),
+                                     durability == Durability::flushed ? "on" : "off"});
     } catch (const PostgresError& error) {
         if (!error.is_unique_violation()) throw;
         throw Fenced{"another relay has taken shard " + std::to_string(shard_)};

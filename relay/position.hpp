@@ -1,8 +1,8 @@
 // Where a shard stands, and the right to move it.
 //
-// A position is a row of outbox.position, an insert-only log: (shard, n) is unique and taking the lease
-// writes a row, so a relay that has been superseded fails to insert its next one. That is the fence.
-// Not thread-safe.
+// A position is a row of outbox.position, an insert-only log: (shard, n) is unique and taking the
+// lease writes a row, so a relay that has been superseded fails to insert its next one. That is the
+// fence. Not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -44,7 +44,8 @@ struct Position {
 
 class PositionLog {
 public:
-    // Checks that the database is the one the position belongs to; throws WrongSystem when it is not.
+    // Checks that the database is the one the position belongs to; throws WrongSystem when it is
+    // not.
     PositionLog(Connection& connection, int shard);
 
     // The position, with the lease taken in the holder's name; none while another relay holds it.
@@ -53,8 +54,9 @@ public:
     void release(std::int64_t epoch);
 
     enum class Durability { flushed, eventual };
-    // Writes the position under its next number and counts it up. Flushed: returns once it is on disk,
-    // and with it every commit that the relay has seen. Throws Fenced when the number is taken.
+    // Writes the position under its next number and counts it up. Flushed: returns once it is on
+    // disk, and with it every commit that the relay has seen. Throws Fenced when the number is
+    // taken.
     void record(Position& position, Durability durability);
 
 private:

@@ -31,14 +31,19 @@ std::int64_t Result::number(int row, int column) const {
 
 Connection::Connection(const std::string& dsn, const std::string& application_name)
     : connection_{nullptr, &PQfinish}, copied_{nullptr, &PQfreemem} {
-    const std::array keywords{"dbname",          "fallback_application_name", "connect_timeout",
-                              "keepalives_idle", "tcp_user_timeout",          "client_encoding",
+    const std::array keywords{"dbname",
+                              "fallback_application_name",
+                              "connect_timeout",
+                              "keepalives_idle",
+                              "tcp_user_timeout",
+                              "client_encoding",
                               static_cast<const char*>(nullptr)};
-    const std::array values{dsn.c_str(), application_name.c_str(), "10", "10", "15000", "UTF8",
-                            static_cast<const char*>(nullptr)};
+    const std::array values{dsn.c_str(), application_name.c_str(),         "10", "10", "15000",
+                            "UTF8",      static_cast<const char*>(nullptr)};
     connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 1));
     if (!connection_ || PQstatus(connection_.get()) != CONNECTION_OK) {
-        throw PostgresError{"cannot connect to PostgreSQL: " + trimmed(PQerrorMessage(connection_.get())), ""};
+        throw PostgresError{
+            "cannot connect to PostgreSQL: " + trimmed(PQerrorMessage(connection_.get())), ""};
     }
     PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
 }
@@ -46,8 +51,8 @@ Connection::Connection(const std::string& dsn, const std::string& application_na
 void Connection::fail(const PGresult* result, std::string_view doing) const {
     const char* state = result != nullptr ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
     const char* text = result != nullptr ? PQresultErrorMessage(result) : "";
-    throw PostgresError{trimmed(*text != '\0' ? text : PQerrorMessage(connection_.get())) + " (doing: " +
-                            std::string{doing.substr(0, 120)} + ")",
+    throw PostgresError{trimmed(*text != '\0' ? text : PQerrorMessage(connection_.get())) +
+                            " (doing: " + std::string{doing.substr(0, 120)} + ")",
                         state != nullptr ? state : ""};
 }
 
@@ -72,8 +77,8 @@ Result Connection::run(const std::string& sql,
     std::vector<const char*> values;
     for (const auto& parameter : parameters)
         values.push_back(parameter ? parameter->c_str() : nullptr);
-    return checked(PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
-                                values.data(), nullptr, nullptr, 0),
+    return checked(PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()),
+                                nullptr, values.data(), nullptr, nullptr, 0),
                    sql);
 }
 
@@ -81,8 +86,8 @@ void Connection::prepare(const std::string& name, const std::string& sql) {
     checked(PQprepare(connection_.get(), name.c_str(), sql.c_str(), 0, nullptr), sql);
 }
 
-Result Connection::run_prepared(const std::string& name, std::initializer_list<std::string> parameters,
-                                Format result) {
+Result Connection::run_prepared(const std::string& name,
+                                std::initializer_list<std::string> parameters, Format result) {
     std::vector<const char*> values;
     for (const auto& parameter : parameters) values.push_back(parameter.c_str());
     return checked(PQexecPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()),
@@ -91,7 +96,8 @@ Result Connection::run_prepared(const std::string& name, std::initializer_list<s
 }
 
 void Connection::start_copy(const std::string& sql) {
-    if (PQresultStatus(run(sql).get()) != PGRES_COPY_OUT) throw std::logic_error{"not a COPY: " + sql};
+    if (PQresultStatus(run(sql).get()) != PGRES_COPY_OUT)
+        throw std::logic_error{"not a COPY: " + sql};
 }
 
 std::string_view Connection::copy_row() {

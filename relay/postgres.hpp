@@ -1,8 +1,12 @@
-// libpq as values: a connection and its results, freed by scope, with errors that carry their SQLSTATE.
+// libpq as values: a connection and its results, freed by scope, with errors that carry their
+// SQLSTATE.
 //
-// A connection never reconnects by itself: a lease, a session lock and a snapshot all die with their
-// session, so whoever holds them has to notice. Not thread-safe; one thread at a time uses a connection.
+// A connection never reconnects by itself: a lease, a session lock and a snapshot all die with
+// their session, so whoever holds them has to notice. Not thread-safe; one thread at a time uses a
+// connection.
 #pragma once
+
+#include <libpq-fe.h>
 
 #include <chrono>
 #include <cstdint>
@@ -13,8 +17,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-
-#include <libpq-fe.h>
 
 namespace relay {
 
@@ -59,7 +61,8 @@ public:
     // One statement or several, without parameters.
     Result run(const std::string& sql);
     // One statement with text parameters; nullopt is NULL.
-    Result run(const std::string& sql, std::initializer_list<std::optional<std::string>> parameters);
+    Result run(const std::string& sql,
+               std::initializer_list<std::optional<std::string>> parameters);
     void prepare(const std::string& name, const std::string& sql);
     Result run_prepared(const std::string& name, std::initializer_list<std::string> parameters,
                         Format result);

@@ -1,15 +1,14 @@
 #include "relay/session.hpp"
 
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
 #include <thread>
-
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <spdlog/spdlog.h>
 
 #include "faults.hpp"
 #include "relay/bounded_queue.hpp"
@@ -32,17 +31,23 @@ WakeUp::WakeUp() : fd_{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} {
 WakeUp::~WakeUp() { ::close(fd_); }
 void WakeUp::ring() const { ::eventfd_write(fd_, 1); }
 
-Session::Session(const Settings& settings, Status& status, const std::stop_token& stop, const WakeUp& wake_up,
-                 std::optional<std::int64_t>& suspect)
-    : settings_{settings}, status_{status}, stop_{stop}, wake_up_{wake_up}, suspect_{suspect},
-      connection_{settings.dsn, "postroom relay"}, log_{connection_, settings.shard},
-      source_{(prepare_reading(connection_), connection_)}, doorbell_{connection_},
+Session::Session(const Settings& settings, Status& status, const std::stop_token& stop,
+                 const WakeUp& wake_up, std::optional<std::int64_t>& suspect)
+    : settings_{settings},
+      status_{status},
+      stop_{stop},
+      wake_up_{wake_up},
+      suspect_{suspect},
+      connection_{settings.dsn, "postroom relay"},
+      log_{connection_, settings.shard},
+      source_{(prepare_reading(connection_), connection_)},
+      doorbell_{connection_},
       dead_letters_{connection_, settings.shard} {}
 
 Session::~Session() {
     if (!lease_) return;
     lease_.reset();
-    sink_.reset();  // nothing of ours may leave once another may have the lease
+    publisher_.reset();  // nothing of ours may leave once another may have the lease
     try {
         log_.release(position_.epoch);
     } catch (const std::exception& error) {
@@ -55,11 +60,13 @@ bool Session::take_lease() {
         status_.beat();
         if (auto taken = log_.acquire(settings_.holder, settings_.lease)) {
             position_ = *taken;
-            lease_ = std::make_unique<Lease>(settings_, position_.epoch, status_, [this] { wake_up_.ring(); });
+            lease_ = std::make_unique<Lease>(settings_, position_.epoch, status_,
+                                             [this] { wake_up_.ring(); });
             return true;
         }
         status_.set(State::standby);
-        static_cast<void>(doorbell_.wait(std::clamp(settings_.lease / 5, 10ms, 1000ms), wake_up_.fd()));
+        static_cast<void>(
+            doorbell_.wait(std::clamp(settings_.lease / 5, 10ms, 1000ms), wake_up_.fd()));
     }
     return false;
 }
@@ -70,15 +77,14 @@ void Session::run() {
                  position_.epoch, position_.published);
     status_.set(State::leading);
     status_.lease_epoch.Set(static_cast<double>(position_.epoch));
-    progress_ = recorded_ = last_event_ = Clock::now();
-    make_sink();
-    try {
-        publish_all();
-    } catch (const ProducerFailed&) {
-        for (const auto& refused : sink_->refused())
-            suspect_ = std::max(suspect_.value_or(0), refused.row->seq);
-        throw;
-    }
+    recorded_ = last_event_ = Clock::now();
+    publisher_.emplace(settings_, status_, dead_letters_, suspect_,
+                       Publisher::Hooks{.check = [this] { check(); },
+                                        .delivered =
+                                            [this](std::size_t events, std::int64_t last_seq) {
+                                                delivered(events, last_seq);
+                                            }});
+    publish_all();
 }
 
 void Session::publish_all() {
@@ -113,14 +119,15 @@ void Session::wake() {
 void Session::publish_window(Poll poll) {
     const auto began = Clock::now();
     position_.upper = poll.upper;
-    position_.last_seq = faults::mutant("advance_at_read") ? std::numeric_limits<std::int64_t>::max() : 0;
+    position_.last_seq =
+        faults::mutant("advance_at_read") ? std::numeric_limits<std::int64_t>::max() : 0;
     record(PositionLog::Durability::flushed);
     faults::crash_point("after_read");
     if (poll.complete) {
         window_events_ = poll.rows;
         for (auto& batch : poll.batches) publish(std::move(batch));
         if (faults::mutant("no_flush") && stop_.stop_requested()) return;
-        await_delivery(0);
+        publisher_->await(0);
         faults::crash_point("after_ack");
         close_window();
     } else {
@@ -156,17 +163,16 @@ void Session::publish_in_chunks() {
         if (auto batch = read.pop(10ms)) {
             window_events_ += (*batch)->rows.size();
             publish(std::move(*batch));
-            await_delivery(max_batches_in_flight - 1);
+            publisher_->await(max_batches_in_flight - 1);
         } else {
-            sink_->serve(0ms);
-            reap();
-            check();
+            publisher_->serve();
         }
-        if (!settled_ && Clock::now() - recorded_ > record_every) record(PositionLog::Durability::eventual);
+        if (!settled_ && Clock::now() - recorded_ > record_every)
+            record(PositionLog::Durability::eventual);
     }
     const bool whole = read.done();
     if (faults::mutant("no_flush") && !whole) return;
-    await_delivery(0);
+    publisher_->await(0);
     faults::crash_point("after_ack");
     if (whole) {
         close_window();
@@ -177,103 +183,32 @@ void Session::publish_in_chunks() {
 
 void Session::publish(std::unique_ptr<Batch> batch) {
     check();
-    batch->undelivered = batch->rows.size();
-    Batch& sent = *batch;
-    if (in_flight_.empty()) progress_ = Clock::now();
-    in_flight_.push_back(std::move(batch));
-    for (Row& row : sent.rows) send(row);
-    status_.in_flight.Set(static_cast<double>(sink_->in_flight()));
+    const auto last_seq = batch->last_seq();
+    publisher_->publish(std::move(batch));
     if (faults::mutant("sent_on_enqueue")) {
-        position_.last_seq = sent.last_seq();
+        position_.last_seq = last_seq;
         record(PositionLog::Durability::flushed);
     }
     faults::crash_point("after_produce");
 }
 
-void Session::send(Row& row) {
-    if (suspect_ && row.seq > *suspect_) {
-        suspect_.reset();
-        make_sink();  // the rows before this one are all delivered
-    }
-    const auto& topic = sink_->topic_name(row);
-    if (const auto* behind = dead_letters_.blocking(topic, row.aggregate_id)) {
-        park(row, "waits behind " + *behind, behind);
-        return;
-    }
-    for (;;) {
-        const auto answer = sink_->publish(row);
-        if (answer == KafkaSink::Answer::refused) park(row, sink_->refusal(), nullptr);
-        if (answer != KafkaSink::Answer::full) break;
-        sink_->serve(10ms);
-        reap();
-        check();
-    }
-    if (suspect_) await_alone(row);
-}
-
-// One at a time: a refusal now is this row's own.
-void Session::await_alone(Row& row) {
-    const auto before = row.batch->undelivered;
-    try {
-        while (sink_->in_flight() > 0 && row.batch->undelivered == before) {
-            sink_->serve(10ms);
-            check();
-        }
-    } catch (const ProducerFailed&) {
-        if (sink_->refused().empty()) throw;
-        park(row, sink_->refused().front().error, nullptr);
-        make_sink();
-    }
-}
-
-void Session::make_sink() {
-    sink_.reset();
-    sink_ = std::make_unique<KafkaSink>(
-        settings_.kafka, suspect_ ? KafkaSink::Mode::one_by_one : KafkaSink::Mode::batched);
-}
-
-void Session::park(Row& row, const std::string& error, const std::string* behind) {
-    dead_letters_.park(row, sink_->topic_name(row), error, behind);
-    --row.batch->undelivered;
-    status_.dead_lettered.Increment();
-    if (behind == nullptr) {
-        spdlog::error("event {} ({}, key {}) is dead: {}. Its key waits until it is resolved: see outbox.dead",
-                      to_string(row.id), row.type, row.aggregate_id, error);
-    }
-}
-
-void Session::await_delivery(std::size_t batches_left) {
-    reap();
-    while (in_flight_.size() > batches_left) {
-        sink_->serve(10ms);
-        reap();
-        check();
-    }
-}
-
-// Takes the batches that are delivered off the front, and moves the position in memory past them.
-void Session::reap() {
-    std::size_t events = 0;
-    while (!in_flight_.empty() && in_flight_.front()->undelivered == 0) {
-        events += in_flight_.front()->rows.size();
-        position_.last_seq = in_flight_.front()->last_seq();
-        in_flight_.pop_front();
-    }
-    if (events == 0) return;
+void Session::delivered(std::size_t events, std::int64_t last_seq) {
+    position_.last_seq = last_seq;
     position_.published += static_cast<std::int64_t>(events);
     settled_ = false;
-    progress_ = Clock::now();
     status_.published.Increment(static_cast<double>(events));
     status_.position.Set(static_cast<double>(position_.published));
 }
 
 void Session::check() const {
-    if (lease_->lost()) throw Fenced{"the lease of shard " + std::to_string(settings_.shard) + " is lost"};
-    const auto waited = Clock::now() - progress_;
-    if (in_flight_.empty()) return;
-    if (stop_.stop_requested() && waited > settings_.stop)
+    if (lease_->lost())
+        throw Fenced{"the lease of shard " + std::to_string(settings_.shard) + " is lost"};
+    const auto stalled = publisher_->stalled();
+    if (!stalled) return;
+    if (stop_.stop_requested() && *stalled > settings_.stop)
         throw ProducerFailed{"Kafka did not acknowledge what was queued in time for the stop"};
-    if (waited > settings_.stall) throw ProducerFailed{"Kafka has acknowledged nothing for too long"};
+    if (*stalled > settings_.stall)
+        throw ProducerFailed{"Kafka has acknowledged nothing for too long"};
 }
 
 void Session::close_window() {

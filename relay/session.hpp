@@ -1,10 +1,9 @@
-// One relay's time with one lease: from taking it to losing it, stopping, or an error that ends the session.
-// Used by pipeline.cpp; not thread-safe but for interrupt().
+// One relay's time with one lease: from taking it to losing it, stopping, or an error that ends the
+// session. Used by pipeline.cpp; not thread-safe but for interrupt().
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -12,9 +11,9 @@
 
 #include "relay/dead_letters.hpp"
 #include "relay/doorbell.hpp"
-#include "relay/kafka_sink.hpp"
 #include "relay/lease.hpp"
 #include "relay/position.hpp"
+#include "relay/publisher.hpp"
 #include "relay/settings.hpp"
 #include "relay/status.hpp"
 #include "relay/table_source.hpp"
@@ -38,8 +37,8 @@ private:
 class Session {
 public:
     // suspect: rows up to this seq are sent one at a time, because Kafka has refused one of them.
-    Session(const Settings& settings, Status& status, const std::stop_token& stop, const WakeUp& wake_up,
-            std::optional<std::int64_t>& suspect);
+    Session(const Settings& settings, Status& status, const std::stop_token& stop,
+            const WakeUp& wake_up, std::optional<std::int64_t>& suspect);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -52,16 +51,11 @@ private:
 
     bool take_lease();
     void publish_all();
-    void make_sink();
     void wake();
     void publish_window(Poll poll);
     void publish_in_chunks();
     void publish(std::unique_ptr<Batch> batch);
-    void send(Row& row);
-    void await_alone(Row& row);
-    void park(Row& row, const std::string& error, const std::string* behind);
-    void await_delivery(std::size_t batches_left);
-    void reap();
+    void delivered(std::size_t events, std::int64_t last_seq);
     void check() const;
     void close_window();
     void settle();
@@ -81,10 +75,9 @@ private:
     DeadLetters dead_letters_;
     Position position_;
     bool settled_ = true;  // the recorded position is the one in memory
-    std::deque<std::unique_ptr<Batch>> in_flight_;  // outlives sink_, which points into it
-    std::unique_ptr<KafkaSink> sink_;
+    std::optional<Publisher> publisher_;
     std::unique_ptr<Lease> lease_;
-    Clock::time_point progress_, recorded_, last_event_;
+    Clock::time_point recorded_, last_event_;
     std::size_t window_events_ = 0;
 };
 

@@ -17,9 +17,10 @@ struct Settings {
     std::chrono::milliseconds lease{5000};  // how long a dead relay keeps its successor waiting
     std::chrono::milliseconds poll{1};      // between polls while awake
     std::chrono::milliseconds idle{1000};   // without events for this long, it goes to sleep
-    std::chrono::milliseconds stall{60'000};  // without progress at Kafka for this long, the producer is replaced
-    std::chrono::milliseconds stop{10'000};   // for a graceful stop to deliver what is queued
-    std::size_t window_rows = 5000;           // more than this is walked in chunks
+    std::chrono::milliseconds stall{
+        60'000};  // without progress at Kafka for this long, the producer is replaced
+    std::chrono::milliseconds stop{10'000};  // for a graceful stop to deliver what is queued
+    std::size_t window_rows = 5000;          // more than this is walked in chunks
     bool stop_when_drained = false;
     std::string admin_listen = "127.0.0.1:9464";
     std::string log_level = "info";

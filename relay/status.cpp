@@ -11,11 +11,16 @@ constexpr std::chrono::seconds silence_limit{30};
 
 std::string_view to_string(State state) {
     switch (state) {
-        case State::starting: return "starting";
-        case State::standby: return "standby";
-        case State::leading: return "leading";
-        case State::failing: return "failing";
-        case State::stopping: return "stopping";
+        case State::starting:
+            return "starting";
+        case State::standby:
+            return "standby";
+        case State::leading:
+            return "leading";
+        case State::failing:
+            return "failing";
+        case State::stopping:
+            return "stopping";
     }
     return "unknown";
 }
@@ -26,13 +31,15 @@ prometheus::Gauge& Status::gauge(const char* name, const char* help) {
 prometheus::Counter& Status::counter(const char* name, const char* help) {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add({});
 }
-prometheus::Histogram& Status::histogram(const char* name, const char* help, std::vector<double> buckets) {
+prometheus::Histogram& Status::histogram(const char* name, const char* help,
+                                         std::vector<double> buckets) {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_).Add({}, buckets);
 }
 
 Status::Status()
     : published{counter("postroom_relay_published_total", "Events that Kafka acknowledged")},
-      dead_lettered{counter("postroom_relay_dead_lettered_total", "Events parked in outbox.dead_letter")},
+      dead_lettered{
+          counter("postroom_relay_dead_lettered_total", "Events parked in outbox.dead_letter")},
       windows{counter("postroom_relay_windows_total", "Windows published")},
       restarts{counter("postroom_relay_restarts_total", "Sessions begun anew after an error")},
       window_events{histogram("postroom_relay_window_events", "Events in a window",
@@ -40,12 +47,14 @@ Status::Status()
       publish_seconds{histogram("postroom_relay_publish_seconds",
                                 "From fixing a window to its last acknowledgement",
                                 {.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30})},
-      pending{gauge("postroom_relay_pending", "Committed events not published yet; above 10000 an estimate")},
+      pending{gauge("postroom_relay_pending",
+                    "Committed events not published yet; above 10000 an estimate")},
       oldest_age{gauge("postroom_relay_oldest_age_seconds", "Age of the oldest pending event")},
       lease_held{gauge("postroom_relay_lease_held", "1 while this relay publishes the shard")},
       lease_epoch{gauge("postroom_relay_lease_epoch", "The lease's fencing epoch")},
       position{gauge("postroom_relay_position", "Events published since the outbox was made")},
-      in_flight{gauge("postroom_relay_in_flight", "Events handed to Kafka and not acknowledged yet")},
+      in_flight{
+          gauge("postroom_relay_in_flight", "Events handed to Kafka and not acknowledged yet")},
       awake{gauge("postroom_relay_awake", "1 while polling, 0 while waiting for the doorbell")} {
     beat();
 }
@@ -60,6 +69,8 @@ bool Status::alive() const {
     return std::chrono::steady_clock::now().time_since_epoch() - last < silence_limit;
 }
 
-std::string Status::metrics() const { return prometheus::TextSerializer{}.Serialize(registry_.Collect()); }
+std::string Status::metrics() const {
+    return prometheus::TextSerializer{}.Serialize(registry_.Collect());
+}
 
 }  // namespace relay

@@ -1,15 +1,16 @@
-// What a running relay shows: Prometheus metrics, and the answers to "alive?" and "ready?". Thread-safe.
+// What a running relay shows: Prometheus metrics, and the answers to "alive?" and "ready?".
+// Thread-safe.
 #pragma once
-
-#include <atomic>
-#include <chrono>
-#include <memory>
-#include <string>
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
 
 namespace relay {
 
@@ -34,7 +35,8 @@ private:
 
     prometheus::Gauge& gauge(const char* name, const char* help);
     prometheus::Counter& counter(const char* name, const char* help);
-    prometheus::Histogram& histogram(const char* name, const char* help, std::vector<double> buckets);
+    prometheus::Histogram& histogram(const char* name, const char* help,
+                                     std::vector<double> buckets);
 
 public:
     prometheus::Counter& published;

@@ -12,7 +12,8 @@ namespace {
 constexpr auto floor_sql =
     "select case when is_called then last_value else 0 end from outbox.event_seq_seq";
 
-// The first row is not an event: it carries the floor for later polls, and this statement's snapshot.
+// The first row is not an event: it carries the floor for later polls, and this statement's
+// snapshot.
 constexpr auto poll_sql = R"(
 select case when is_called then last_value else 0 end, null::uuid, pg_current_snapshot()::text, null, null,
        null::jsonb, null::bytea, null, null::jsonb
@@ -35,7 +36,8 @@ std::string poll_statement() {
         return std::string{mutant_sql} + "seq > $2::bigint order by seq limit $3::int)";
     if (faults::mutant("ignore_snapshots"))
         return std::string{mutant_sql} +
-               "seq > $2::bigint and tx >= pg_snapshot_xmax($1::pg_snapshot) order by seq limit $3::int)";
+               "seq > $2::bigint and tx >= pg_snapshot_xmax($1::pg_snapshot) order by seq limit "
+               "$3::int)";
     if (faults::mutant("xmin_gate"))
         return std::string{mutant_sql} +
                "seq > 0 * $2::bigint and tx >= pg_snapshot_xmin($1::pg_snapshot) and "
@@ -46,10 +48,13 @@ std::string poll_statement() {
 constexpr int chunk_rows = 50'000;
 
 std::string chunk_sql(const Edge& lower, const Edge& upper, std::int64_t after_seq) {
-    // COPY takes no parameters. Snapshots come from the server and hold digits, colons and commas only.
-    return "copy (select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers "
-           "from outbox.read('" + lower.snapshot + "', " + std::to_string(lower.floor) + ", '" +
-           upper.snapshot + "', " + std::to_string(after_seq) + ", " + std::to_string(chunk_rows) +
+    // COPY takes no parameters. Snapshots come from the server and hold digits, colons and commas
+    // only.
+    return "copy (select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, "
+           "headers "
+           "from outbox.read('" +
+           lower.snapshot + "', " + std::to_string(lower.floor) + ", '" + upper.snapshot + "', " +
+           std::to_string(after_seq) + ", " + std::to_string(chunk_rows) +
            ")) to stdout (format binary)";
 }
 
@@ -57,7 +62,8 @@ std::string chunk_sql(const Edge& lower, const Edge& upper, std::int64_t after_s
 
 void prepare_reading(Connection& connection) {
     connection.run(
-        "set enable_seqscan = off; set enable_bitmapscan = off; set max_parallel_workers_per_gather = 0; "
+        "set enable_seqscan = off; set enable_bitmapscan = off; set "
+        "max_parallel_workers_per_gather = 0; "
         "set plan_cache_mode = force_generic_plan; set jit = off; set synchronous_commit = on; "
         "set idle_in_transaction_session_timeout = 0");
 }
@@ -70,7 +76,8 @@ TableSource::TableSource(Connection& connection)
 Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
     // One more than wanted tells whether there are more.
     const auto result = connection_.run_prepared(
-        "poll", {lower.snapshot, std::to_string(lower.floor), std::to_string(max_rows + 1)}, Format::binary);
+        "poll", {lower.snapshot, std::to_string(lower.floor), std::to_string(max_rows + 1)},
+        Format::binary);
     Poll poll;
     poll.upper = {std::string{result.at(0, 2)}, floor_};
     std::int64_t newest;

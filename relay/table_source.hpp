@@ -1,8 +1,8 @@
 // Reads the outbox exactly: what is visible in one snapshot and not in another.
 //
-// poll() asks once, for what is little; walk() goes through a fixed window of any size in bounded chunks,
-// without an open transaction. Both give events by seq. Source: outbox.read in schema/outbox.
-// Not thread-safe.
+// poll() asks once, for what is little; walk() goes through a fixed window of any size in bounded
+// chunks, without an open transaction. Both give events by seq. Source: outbox.read in
+// schema/outbox. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -36,13 +36,13 @@ public:
 
 private:
     Connection& connection_;
-    // Read before the next poll takes its snapshot: a transaction that gets its xid after that snapshot
-    // draws every seq later, hence above it.
+    // Read before the next poll takes its snapshot: a transaction that gets its xid after that
+    // snapshot draws every seq later, hence above it.
     std::int64_t floor_;
 };
 
-// Gives every event between the edges, above after_seq, to keep(), in batches; stops early when it returns
-// false. Runs on a connection of its own, so that reading and publishing overlap.
+// Gives every event between the edges, above after_seq, to keep(), in batches; stops early when it
+// returns false. Runs on a connection of its own, so that reading and publishing overlap.
 void walk(Connection& connection, const Edge& lower, const Edge& upper, std::int64_t after_seq,
           const std::function<bool(std::unique_ptr<Batch>)>& keep);
 

@@ -1,11 +1,10 @@
 #include "outbox/append.hpp"
 
 #include <algorithm>
-#include <optional>
-#include <string>
-
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <pqxx/pqxx>
+#include <string>
 
 #include "faults.hpp"
 #include "outbox/inbox.hpp"
@@ -33,7 +32,8 @@ Text hex(const outbox::Event& event) {  // bytea's input format
 
 Text content_type(const outbox::Event& event) {
     const auto* content = std::get_if<outbox::Bytes>(&event.content);
-    return content != nullptr && !content->content_type.empty() ? Text{content->content_type} : Text{};
+    return content != nullptr && !content->content_type.empty() ? Text{content->content_type}
+                                                                : Text{};
 }
 
 Text headers(const outbox::Event& event) {
@@ -63,8 +63,9 @@ namespace outbox {
 
 EventId append(pqxx::transaction_base& tx, const Event& event) {
     const auto id = event.id.value_or(EventId::make());
-    tx.exec(append_one, pqxx::params{event.aggregate_type, event.aggregate_id, event.type, json(event),
-                                     headers(event), id.to_string(), hex(event), content_type(event)});
+    tx.exec(append_one,
+            pqxx::params{event.aggregate_type, event.aggregate_id, event.type, json(event),
+                         headers(event), id.to_string(), hex(event), content_type(event)});
     return id;
 }
 
@@ -87,8 +88,8 @@ std::vector<EventId> append(pqxx::transaction_base& tx, std::span<const Event> e
             bodies.push_back(hex(event));
             content_types.push_back(content_type(event));
         }
-        tx.exec(append_many, pqxx::params{ids, aggregate_types, aggregate_ids, types, payloads, all_headers, bodies,
-                                          content_types});
+        tx.exec(append_many, pqxx::params{ids, aggregate_types, aggregate_ids, types, payloads,
+                                          all_headers, bodies, content_types});
     }
     return all;
 }
@@ -101,14 +102,23 @@ bool accept(pqxx::transaction_base& tx, std::string_view consumer, const outbox:
             std::string_view source) {
     if (faults::mutant("no_inbox")) return true;
     if (faults::mutant("check_then_insert")) {
-        const bool seen = tx.exec("select exists (select from inbox.received where event_id = $1 and consumer = $2)",
-                                  pqxx::params{id.to_string(), consumer}).one_field().as<bool>();
-        tx.exec("insert into inbox.received (event_id, consumer) values ($1, $2) on conflict do nothing",
-                pqxx::params{id.to_string(), consumer});
+        const bool seen = tx.exec(
+                                "select exists (select from inbox.received where event_id = $1 and "
+                                "consumer = $2)",
+                                pqxx::params{id.to_string(), consumer})
+                              .one_field()
+                              .as<bool>();
+        tx.exec(
+            "insert into inbox.received (event_id, consumer) values ($1, $2) on conflict do "
+            "nothing",
+            pqxx::params{id.to_string(), consumer});
         return !seen;
     }
-    return tx.exec("select inbox.accept($1, $2, nullif($3, ''))", pqxx::params{consumer, id.to_string(), source})
-        .one_field().as<bool>();
+    return tx
+        .exec("select inbox.accept($1, $2, nullif($3, ''))",
+              pqxx::params{consumer, id.to_string(), source})
+        .one_field()
+        .as<bool>();
 }
 
 }  // namespace inbox

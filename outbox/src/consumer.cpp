@@ -25,7 +25,8 @@ ConsumerOptions checked(ConsumerOptions options) {
     need(options.waiting >= 1, "waiting must be at least 1");
     if (!options.log) {
         options.log = [](std::string_view line) {
-            std::fprintf(stderr, "postroom consumer: %.*s\n", static_cast<int>(line.size()), line.data());
+            std::fprintf(stderr, "postroom consumer: %.*s\n", static_cast<int>(line.size()),
+                         line.data());
         };
     }
     return options;
@@ -42,7 +43,8 @@ std::map<std::string, std::string> caused_by(const Message& message) {
     return headers;
 }
 
-Consumer::Consumer(ConsumerOptions options) : runner_{std::make_unique<Runner>(checked(std::move(options)))} {}
+Consumer::Consumer(ConsumerOptions options)
+    : runner_{std::make_unique<Runner>(checked(std::move(options)))} {}
 Consumer::~Consumer() = default;
 
 Consumer& Consumer::on(std::string type, Handler handler) {

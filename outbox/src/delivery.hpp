@@ -14,10 +14,13 @@ struct Delivery {
     bool retrying = false;  // at the head of its key's queue
 
     std::string source() const {
-        return message.topic + '/' + std::to_string(message.partition) + '/' + std::to_string(message.offset);
+        return message.topic + '/' + std::to_string(message.partition) + '/' +
+               std::to_string(message.offset);
     }
     // What keeps its order: a topic's key. A message without one has no order to keep.
-    std::string lane() const { return message.key.empty() ? source() : message.topic + '\0' + message.key; }
+    std::string lane() const {
+        return message.key.empty() ? source() : message.topic + '\0' + message.key;
+    }
 };
 
 }  // namespace outbox

@@ -44,10 +44,12 @@ EventId EventId::parse(std::string_view text) {
     EventId id;
     std::size_t digits = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        const bool hyphen = text[i] == '-' && text.size() == 36 && (i == 8 || i == 13 || i == 18 || i == 23);
+        const bool hyphen =
+            text[i] == '-' && text.size() == 36 && (i == 8 || i == 13 || i == 18 || i == 23);
         if (hyphen) continue;
         const int value = digit(text[i]);
-        if (value < 0 || digits == 32) throw std::invalid_argument{"not a UUID: '" + std::string{text} + "'"};
+        if (value < 0 || digits == 32)
+            throw std::invalid_argument{"not a UUID: '" + std::string{text} + "'"};
         auto& byte = id.bytes_[digits / 2];
         byte = static_cast<unsigned char>(byte << 4U | static_cast<unsigned>(value));
         ++digits;

@@ -7,10 +7,12 @@
 namespace outbox {
 namespace {
 
-using Partitions = std::unique_ptr<rd_kafka_topic_partition_list_t, void (*)(rd_kafka_topic_partition_list_t*)>;
+using Partitions =
+    std::unique_ptr<rd_kafka_topic_partition_list_t, void (*)(rd_kafka_topic_partition_list_t*)>;
 
 Partitions list(std::size_t size) {
-    return {rd_kafka_topic_partition_list_new(static_cast<int>(size)), &rd_kafka_topic_partition_list_destroy};
+    return {rd_kafka_topic_partition_list_new(static_cast<int>(size)),
+            &rd_kafka_topic_partition_list_destroy};
 }
 
 std::map<std::string, std::string> properties(const ConsumerOptions& options) {
@@ -35,38 +37,44 @@ std::map<std::string, std::string> properties(const ConsumerOptions& options) {
 
 KafkaConsumer::KafkaConsumer(const ConsumerOptions& options, std::function<void()> on_revoke)
     : log_{options.log}, on_revoke_{std::move(on_revoke)}, consumer_{nullptr, &rd_kafka_destroy} {
-    std::unique_ptr<rd_kafka_conf_t, void (*)(rd_kafka_conf_t*)> conf{rd_kafka_conf_new(), &rd_kafka_conf_destroy};
+    std::unique_ptr<rd_kafka_conf_t, void (*)(rd_kafka_conf_t*)> conf{rd_kafka_conf_new(),
+                                                                      &rd_kafka_conf_destroy};
     std::array<char, 512> why{};
     for (const auto& [name, value] : properties(options)) {
-        if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), why.data(), why.size()) != RD_KAFKA_CONF_OK)
+        if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), why.data(), why.size()) !=
+            RD_KAFKA_CONF_OK)
             throw std::invalid_argument{name + ": " + why.data()};
     }
     rd_kafka_conf_set_opaque(conf.get(), this);
-    rd_kafka_conf_set_rebalance_cb(conf.get(), [](rd_kafka_t*, rd_kafka_resp_err_t what,
-                                                  rd_kafka_topic_partition_list_t* partitions, void* self) {
-        static_cast<KafkaConsumer*>(self)->rebalance(what, partitions);
-    });
+    rd_kafka_conf_set_rebalance_cb(
+        conf.get(),
+        [](rd_kafka_t*, rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* partitions,
+           void* self) { static_cast<KafkaConsumer*>(self)->rebalance(what, partitions); });
     rd_kafka_conf_set_error_cb(conf.get(), [](rd_kafka_t*, int, const char* reason, void* self) {
         static_cast<KafkaConsumer*>(self)->log_(std::string{"kafka: "} + reason);
     });
     consumer_.reset(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size()));
-    if (!consumer_) throw std::invalid_argument{std::string{"cannot make a Kafka consumer: "} + why.data()};
+    if (!consumer_)
+        throw std::invalid_argument{std::string{"cannot make a Kafka consumer: "} + why.data()};
     static_cast<void>(conf.release());  // the consumer owns it now
     rd_kafka_poll_set_consumer(consumer_.get());
     const auto topics = list(options.topics.size());
     for (const auto& topic : options.topics)
         rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
-    if (const auto error = rd_kafka_subscribe(consumer_.get(), topics.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (const auto error = rd_kafka_subscribe(consumer_.get(), topics.get());
+        error != RD_KAFKA_RESP_ERR_NO_ERROR)
         throw std::invalid_argument{std::string{"cannot subscribe: "} + rd_kafka_err2str(error)};
 }
 
 KafkaConsumer::~KafkaConsumer() { close(); }
 
 void KafkaConsumer::close() {
-    if (consumer_ && rd_kafka_consumer_closed(consumer_.get()) == 0) rd_kafka_consumer_close(consumer_.get());
+    if (consumer_ && rd_kafka_consumer_closed(consumer_.get()) == 0)
+        rd_kafka_consumer_close(consumer_.get());
 }
 
-void KafkaConsumer::rebalance(rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* partitions) {
+void KafkaConsumer::rebalance(rd_kafka_resp_err_t what,
+                              rd_kafka_topic_partition_list_t* partitions) {
     if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         rd_kafka_assign(consumer_.get(), partitions);
         assigned_ = true;
@@ -80,7 +88,8 @@ void KafkaConsumer::rebalance(rd_kafka_resp_err_t what, rd_kafka_topic_partition
 
 std::optional<Delivery> KafkaConsumer::poll(std::chrono::milliseconds limit) {
     const std::unique_ptr<rd_kafka_message_t, void (*)(rd_kafka_message_t*)> message{
-        rd_kafka_consumer_poll(consumer_.get(), static_cast<int>(limit.count())), &rd_kafka_message_destroy};
+        rd_kafka_consumer_poll(consumer_.get(), static_cast<int>(limit.count())),
+        &rd_kafka_message_destroy};
     if (!message) return std::nullopt;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) return delivery(*message);
     std::array<char, 512> why{};
@@ -96,16 +105,20 @@ Delivery KafkaConsumer::delivery(const rd_kafka_message_t& message) const {
     event.topic = rd_kafka_topic_name(message.rkt);
     event.partition = message.partition;
     event.offset = message.offset;
-    if (message.key != nullptr) event.key.assign(static_cast<const char*>(message.key), message.key_len);
-    if (message.payload != nullptr) event.payload.assign(static_cast<const char*>(message.payload), message.len);
+    if (message.key != nullptr)
+        event.key.assign(static_cast<const char*>(message.key), message.key_len);
+    if (message.payload != nullptr)
+        event.payload.assign(static_cast<const char*>(message.payload), message.len);
     rd_kafka_headers_t* headers = nullptr;
     if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         const char* name = nullptr;
         const void* value = nullptr;
         std::size_t size = 0;
-        for (std::size_t i = 0;
-             rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
-            event.headers[name] = std::string{static_cast<const char*>(value), value != nullptr ? size : 0};
+        for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) ==
+                                RD_KAFKA_RESP_ERR_NO_ERROR;
+             ++i)
+            event.headers[name] =
+                std::string{static_cast<const char*>(value), value != nullptr ? size : 0};
     }
     event.type = event.headers.contains("type") ? event.headers["type"] : "";
     try {
@@ -120,9 +133,11 @@ void KafkaConsumer::commit(const Offsets::Positions& positions) {
     if (positions.empty()) return;
     const auto offsets = list(positions.size());
     for (const auto& [partition, offset] : positions)
-        rd_kafka_topic_partition_list_add(offsets.get(), partition.first.c_str(), partition.second)->offset = offset;
+        rd_kafka_topic_partition_list_add(offsets.get(), partition.first.c_str(), partition.second)
+            ->offset = offset;
     const auto error = rd_kafka_commit(consumer_.get(), offsets.get(), 0);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) log_(std::string{"offsets not committed: "} + rd_kafka_err2str(error));
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        log_(std::string{"offsets not committed: "} + rd_kafka_err2str(error));
 }
 
 void KafkaConsumer::pause(bool paused) {

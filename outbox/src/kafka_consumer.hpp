@@ -1,14 +1,14 @@
-// librdkafka's consumer, as much of it as an exactly-once consumer needs. Internal; not thread-safe.
-// Source: librdkafka's rdkafka.h, "High-level KafkaConsumer API".
+// librdkafka's consumer, as much of it as an exactly-once consumer needs. Internal; not
+// thread-safe. Source: librdkafka's rdkafka.h, "High-level KafkaConsumer API".
 #pragma once
+
+#include <librdkafka/rdkafka.h>
 
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include <librdkafka/rdkafka.h>
 
 #include "delivery.hpp"
 #include "offsets.hpp"
@@ -25,7 +25,8 @@ public:
 
     // The next message, waiting up to the limit. Throws std::runtime_error for a fatal error.
     std::optional<Delivery> poll(std::chrono::milliseconds limit);
-    // Waits for the broker's answer; a failure is logged, as the events come again and the inbox suppresses them.
+    // Waits for the broker's answer; a failure is logged, as the events come again and the inbox
+    // suppresses them.
     void commit(const Offsets::Positions& positions);
     // Stops and resumes fetching; poll() goes on keeping the membership.
     void pause(bool paused);

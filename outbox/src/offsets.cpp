@@ -17,7 +17,8 @@ void Offsets::finish(const Partition& partition, std::int64_t offset) {
 Offsets::Positions Offsets::take() {
     Positions positions;
     for (auto& [partition, progress] : partitions_) {
-        const auto position = progress.unfinished.empty() ? progress.next : *progress.unfinished.begin();
+        const auto position =
+            progress.unfinished.empty() ? progress.next : *progress.unfinished.begin();
         if (position == progress.committed) continue;
         progress.committed = position;
         positions.emplace(partition, position);

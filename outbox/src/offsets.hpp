@@ -1,4 +1,5 @@
-// Which offsets may be committed: those below every one that is unfinished. Internal; not thread-safe.
+// Which offsets may be committed: those below every one that is unfinished. Internal; not
+// thread-safe.
 #pragma once
 
 #include <cstdint>

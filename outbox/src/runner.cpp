@@ -26,16 +26,18 @@ void Consumer::Runner::on(std::string type, Handler handler) {
 }
 
 ConsumerCounts Consumer::Runner::counts() const {
-    return {counts_[received], counts_[applied], counts_[duplicates], counts_[ignored],
-            counts_[retried],  counts_[dead_lettered], counts_[batches], counts_[fallbacks]};
+    return {counts_[received], counts_[applied],       counts_[duplicates], counts_[ignored],
+            counts_[retried],  counts_[dead_lettered], counts_[batches],    counts_[fallbacks]};
 }
 
 void Consumer::Runner::run(const std::stop_token& stop) {
     workers_.clear();
-    for (int i = 0; i < options_.workers; ++i) workers_.push_back(std::make_unique<Worker>(options_, handlers_));
+    for (int i = 0; i < options_.workers; ++i)
+        workers_.push_back(std::make_unique<Worker>(options_, handlers_));
     offsets_.clear();
     waiting_.clear();
-    // Partitions that go take their memory with them: what waits is delivered again to their next owner.
+    // Partitions that go take their memory with them: what waits is delivered again to their next
+    // owner.
     KafkaConsumer kafka{options_, [this] {
                             commit();
                             offsets_.clear();
@@ -54,7 +56,8 @@ void Consumer::Runner::run(const std::stop_token& stop) {
         if (batch.empty()) continue;
         if (faults::mutant("offsets_first")) {
             for (const auto& delivery : batch)
-                offsets_.finish({delivery.message.topic, delivery.message.partition}, delivery.message.offset);
+                offsets_.finish({delivery.message.topic, delivery.message.partition},
+                                delivery.message.offset);
             commit();
         }
         ++counts_[batches];
@@ -80,10 +83,12 @@ std::vector<Delivery> Consumer::Runner::take_batch() {
     while (batch.size() < options_.batch) {
         auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(longest_wait);
         if (const auto due = waiting_.next_due())
-            wait = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(*due - Clock::now()), 0ms, wait);
+            wait = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(*due - Clock::now()),
+                              0ms, wait);
         if (!batch.empty()) {
             if (!last_call) last_call = Clock::now() + options_.linger;
-            wait = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(*last_call - Clock::now()), 0ms, wait);
+            wait = std::clamp(
+                std::chrono::ceil<std::chrono::milliseconds>(*last_call - Clock::now()), 0ms, wait);
         }
         auto delivery = kafka_->poll(wait);
         if (!delivery) break;
@@ -107,7 +112,8 @@ std::vector<Consumer::Runner::Share> Consumer::Runner::apply(std::vector<Deliver
                                                              const std::stop_token& stop) {
     std::vector<Share> shares(workers_.size());
     for (auto& delivery : batch)
-        shares[std::hash<std::string>{}(delivery.lane()) % shares.size()].deliveries.push_back(&delivery);
+        shares[std::hash<std::string>{}(delivery.lane()) % shares.size()].deliveries.push_back(
+            &delivery);
     std::vector<std::exception_ptr> errors(shares.size());
     {
         std::vector<std::jthread> threads;
@@ -115,7 +121,8 @@ std::vector<Consumer::Runner::Share> Consumer::Runner::apply(std::vector<Deliver
             if (shares[i].deliveries.empty()) continue;
             threads.emplace_back([&, i] {
                 try {
-                    auto outcomes = workers_[i]->process(shares[i].deliveries, stop, shares[i].fell_back);
+                    auto outcomes =
+                        workers_[i]->process(shares[i].deliveries, stop, shares[i].fell_back);
                     if (outcomes) shares[i].outcomes = std::move(*outcomes);
                 } catch (...) {
                     errors[i] = std::current_exception();
@@ -130,7 +137,8 @@ std::vector<Consumer::Runner::Share> Consumer::Runner::apply(std::vector<Deliver
 }
 
 // Finishes a delivery or sets it up for another attempt; false when told to stop meanwhile.
-bool Consumer::Runner::settle(Delivery& delivery, const Outcome& outcome, const std::stop_token& stop) {
+bool Consumer::Runner::settle(Delivery& delivery, const Outcome& outcome,
+                              const std::stop_token& stop) {
     if (outcome.kind == Kind::failed) {
         const bool attempted = !outcome.error.empty();
         if (attempted) ++delivery.attempts;
@@ -139,16 +147,24 @@ bool Consumer::Runner::settle(Delivery& delivery, const Outcome& outcome, const 
             return true;
         }
         if (!workers_[0]->bury(delivery, outcome.error, stop)) return false;
-        options_.log("event " + delivery.message.id.to_string() + " (" + delivery.message.type + ", key " +
-                     delivery.message.key + ") is dead: " + outcome.error +
+        options_.log("event " + delivery.message.id.to_string() + " (" + delivery.message.type +
+                     ", key " + delivery.message.key + ") is dead: " + outcome.error +
                      ". Its key waits until it is resolved: see inbox.dead");
     }
     switch (outcome.kind) {
-        case Kind::applied: ++counts_[applied]; break;
-        case Kind::duplicate: ++counts_[duplicates]; break;
-        case Kind::ignored: ++counts_[ignored]; break;
+        case Kind::applied:
+            ++counts_[applied];
+            break;
+        case Kind::duplicate:
+            ++counts_[duplicates];
+            break;
+        case Kind::ignored:
+            ++counts_[ignored];
+            break;
         case Kind::dead:
-        case Kind::failed: ++counts_[dead_lettered]; break;
+        case Kind::failed:
+            ++counts_[dead_lettered];
+            break;
     }
     offsets_.finish({delivery.message.topic, delivery.message.partition}, delivery.message.offset);
     if (delivery.retrying) waiting_.advance(delivery.lane(), Clock::now());
@@ -157,7 +173,8 @@ bool Consumer::Runner::settle(Delivery& delivery, const Outcome& outcome, const 
 
 void Consumer::Runner::fail(Delivery& delivery, const Outcome& outcome) {
     if (outcome.error.empty()) {
-        // Not attempted, as one before it in its key has failed in the same batch; that one waits, or is dead by now.
+        // Not attempted, as one before it in its key has failed in the same batch; that one waits,
+        // or is dead by now.
         if (waiting_.holds(delivery.lane())) {
             waiting_.queue(std::move(delivery));
         } else {

@@ -52,7 +52,17 @@ private:
     std::mt19937 random_{std::random_device{}()};
     KafkaConsumer* kafka_ = nullptr;  // while running
     std::atomic<bool> ready_{false};
-    enum Count { received, applied, duplicates, ignored, retried, dead_lettered, batches, fallbacks, how_many };
+    enum Count {
+        received,
+        applied,
+        duplicates,
+        ignored,
+        retried,
+        dead_lettered,
+        batches,
+        fallbacks,
+        how_many
+    };
     std::array<std::atomic<std::uint64_t>, how_many> counts_{};
 };
 

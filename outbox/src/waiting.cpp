@@ -5,8 +5,8 @@
 
 namespace outbox {
 
-std::chrono::milliseconds backoff(int attempts, std::chrono::milliseconds first, std::chrono::milliseconds last,
-                                  double random) {
+std::chrono::milliseconds backoff(int attempts, std::chrono::milliseconds first,
+                                  std::chrono::milliseconds last, double random) {
     auto pause = first;
     for (int i = 1; i < attempts && pause < last; ++i) pause *= 2;
     pause = std::min(pause, last);

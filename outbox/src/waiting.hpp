@@ -1,5 +1,5 @@
-// The keys that wait: each has a failed event at its head, due for another attempt, and what came after it.
-// Internal; not thread-safe.
+// The keys that wait: each has a failed event at its head, due for another attempt, and what came
+// after it. Internal; not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -14,10 +14,10 @@
 
 namespace outbox {
 
-// The pause before the next attempt: doubling from first to last, less up to a half by chance, so that what failed
-// together does not come back together. random is from [0, 1).
-std::chrono::milliseconds backoff(int attempts, std::chrono::milliseconds first, std::chrono::milliseconds last,
-                                  double random);
+// The pause before the next attempt: doubling from first to last, less up to a half by chance, so
+// that what failed together does not come back together. random is from [0, 1).
+std::chrono::milliseconds backoff(int attempts, std::chrono::milliseconds first,
+                                  std::chrono::milliseconds last, double random);
 
 class Waiting {
 public:

@@ -4,9 +4,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <set>
-
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "faults.hpp"
 #include "outbox/inbox.hpp"
@@ -17,11 +16,13 @@ namespace {
 
 using Kind = Outcome::Kind;
 
-// The database's own trouble, which says nothing about the event: connections, deadlocks, shutdowns, resources.
+// The database's own trouble, which says nothing about the event: connections, deadlocks,
+// shutdowns, resources.
 bool is_infrastructure(const pqxx::sql_error& error) {
     const auto& state = error.sqlstate();
     return state.starts_with("08") || state.starts_with("40") || state.starts_with("53") ||
-           state.starts_with("57") || state.starts_with("58") || state == "55P03" || state == "25006";
+           state.starts_with("57") || state.starts_with("58") || state == "55P03" ||
+           state == "25006";
 }
 
 constexpr auto blocked_sql = R"(
@@ -39,7 +40,8 @@ std::set<std::string> accept_all(pqxx::work& tx, const std::string& consumer,
     std::set<std::string> fresh;
     if (faults::mutant("no_inbox") || faults::mutant("check_then_insert")) {
         for (const auto* delivery : deliveries) {
-            if (inbox::accept(tx, consumer, delivery->message.id)) fresh.insert(delivery->message.id.to_string());
+            if (inbox::accept(tx, consumer, delivery->message.id))
+                fresh.insert(delivery->message.id.to_string());
         }
         return fresh;
     }
@@ -48,15 +50,17 @@ std::set<std::string> accept_all(pqxx::work& tx, const std::string& consumer,
         ids.push_back(delivery->message.id.to_string());
         sources.push_back(delivery->source());
     }
-    for (const auto& [id] : tx.query<std::string>("select inbox.accept_all($1, $2::uuid[], $3::text[])",
-                                                  pqxx::params{consumer, ids, sources}))
+    for (const auto& [id] :
+         tx.query<std::string>("select inbox.accept_all($1, $2::uuid[], $3::text[])",
+                               pqxx::params{consumer, ids, sources}))
         fresh.insert(id);
     return fresh;
 }
 
 }  // namespace
 
-bool Worker::until_it_works(const std::stop_token& stop, const std::function<void(pqxx::connection&)>& work) {
+bool Worker::until_it_works(const std::stop_token& stop,
+                            const std::function<void(pqxx::connection&)>& work) {
     for (int attempt = 1;; ++attempt) {
         try {
             if (!connection_) connection_.emplace(options_.dsn);
@@ -77,7 +81,8 @@ bool Worker::until_it_works(const std::stop_token& stop, const std::function<voi
         std::mutex mutex;
         std::condition_variable_any never;
         std::unique_lock lock{mutex};
-        never.wait_for(lock, stop, backoff(attempt, options_.first_backoff, options_.last_backoff, 0.5),
+        never.wait_for(lock, stop,
+                       backoff(attempt, options_.first_backoff, options_.last_backoff, 0.5),
                        [] { return false; });
         if (stop.stop_requested()) return false;
     }
@@ -185,12 +190,14 @@ void Worker::park(pqxx::work& tx, const Delivery& delivery, const std::string& e
                   const std::optional<std::string>& behind) {
     const auto& message = delivery.message;
     // A malformed message has no id to park it under; where it lies names it as well.
-    const auto id = delivery.malformed.empty() ? std::optional{message.id.to_string()} : std::nullopt;
-    const auto headers =
-        nlohmann::json(message.headers).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    tx.exec(park_sql, pqxx::params{options_.name, id, message.topic, message.partition, message.offset, message.key,
-                                   message.type, headers, pqxx::binary_cast(message.payload), delivery.attempts,
-                                   error, behind, delivery.source()});
+    const auto id =
+        delivery.malformed.empty() ? std::optional{message.id.to_string()} : std::nullopt;
+    const auto headers = nlohmann::json(message.headers)
+                             .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    tx.exec(park_sql,
+            pqxx::params{options_.name, id, message.topic, message.partition, message.offset,
+                         message.key, message.type, headers, pqxx::binary_cast(message.payload),
+                         delivery.attempts, error, behind, delivery.source()});
 }
 
 bool Worker::bury(const Delivery& delivery, const std::string& error, const std::stop_token& stop) {

@@ -1,16 +1,15 @@
-// One database session of a consumer: applies deliveries, many in a transaction or one by one. Internal; one thread at
-// a time.
+// One database session of a consumer: applies deliveries, many in a transaction or one by one.
+// Internal; one thread at a time.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <optional>
+#include <pqxx/pqxx>
 #include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
-
-#include <pqxx/pqxx>
 
 #include "delivery.hpp"
 
@@ -26,13 +25,15 @@ struct Outcome {
 
 class Worker {
 public:
-    Worker(const ConsumerOptions& options, const Handlers& handlers) : options_{options}, handlers_{handlers} {}
+    Worker(const ConsumerOptions& options, const Handlers& handlers)
+        : options_{options}, handlers_{handlers} {}
 
-    // An outcome for each delivery, in order. Once one of a key has failed, the later ones of that key are left as
-    // failed, too, without an attempt (an empty error). Waits for the database as long as it takes; nullopt when told
-    // to stop meanwhile: nothing was applied then. fell_back tells that it went one by one.
-    std::optional<std::vector<Outcome>> process(std::span<Delivery* const> deliveries, const std::stop_token& stop,
-                                                bool& fell_back);
+    // An outcome for each delivery, in order. Once one of a key has failed, the later ones of that
+    // key are left as failed, too, without an attempt (an empty error). Waits for the database as
+    // long as it takes; nullopt when told to stop meanwhile: nothing was applied then. fell_back
+    // tells that it went one by one.
+    std::optional<std::vector<Outcome>> process(std::span<Delivery* const> deliveries,
+                                                const std::stop_token& stop, bool& fell_back);
 
     // Parks a failed event, whole; false when told to stop meanwhile.
     bool bury(const Delivery& delivery, const std::string& error, const std::stop_token& stop);
@@ -40,7 +41,8 @@ public:
     void make_partitions(const std::stop_token& stop);
 
 private:
-    bool until_it_works(const std::stop_token& stop, const std::function<void(pqxx::connection&)>& work);
+    bool until_it_works(const std::stop_token& stop,
+                        const std::function<void(pqxx::connection&)>& work);
     std::vector<Outcome> apply(pqxx::work& tx, std::span<Delivery* const> deliveries);
     Outcome apply_alone(pqxx::connection& connection, Delivery& delivery);
     void park(pqxx::work& tx, const Delivery& delivery, const std::string& error,

@@ -1,7 +1,8 @@
 // Crash points and mutants: the seams by which fault tests prove that a guarantee holds.
 //
-//   faults::crash_point("after_produce");          // dies here under POSTROOM_CRASH_AT=after_produce[:N]
-//   if (faults::mutant("no_inbox")) return true;   // only in a mutants build, under POSTROOM_MUTANT=no_inbox
+//   faults::crash_point("after_produce");          // dies here under
+//   POSTROOM_CRASH_AT=after_produce[:N] if (faults::mutant("no_inbox")) return true;   // only in a
+//   mutants build, under POSTROOM_MUTANT=no_inbox
 //
 // In a build without POSTROOM_CRASH_POINTS and POSTROOM_MUTANTS both are nothing. Thread-safe.
 #pragma once
@@ -9,10 +10,11 @@
 #include <string_view>
 
 #if defined(POSTROOM_CRASH_POINTS) || defined(POSTROOM_MUTANTS)
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <string>
-#include <unistd.h>
 #endif
 #ifdef POSTROOM_CRASH_POINTS
 #include <atomic>
@@ -21,7 +23,8 @@
 namespace faults {
 
 #ifdef POSTROOM_CRASH_POINTS
-// SIGKILLs this process at its N-th arrival (the first, unless told) at the step that the environment names.
+// SIGKILLs this process at its N-th arrival (the first, unless told) at the step that the
+// environment names.
 inline void crash_point(std::string_view step) {
     static const std::string wanted = [] {
         const char* at = std::getenv("POSTROOM_CRASH_AT");

@@ -1,12 +1,13 @@
 // outbox::append and inbox::accept against PostgreSQL.
+#include "outbox/append.hpp"
+
+#include <gtest/gtest.h>
+
+#include <pqxx/pqxx>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <gtest/gtest.h>
-#include <pqxx/pqxx>
-
-#include "outbox/append.hpp"
 #include "outbox/inbox.hpp"
 #include "support/database.hpp"
 
@@ -18,7 +19,9 @@ protected:
     pqxx::connection service_{database_.dsn("postroom_service")};
 
     static outbox::Event event(const std::string& key) {
-        return {.aggregate_type = "order", .aggregate_id = key, .type = "OrderPlaced",
+        return {.aggregate_type = "order",
+                .aggregate_id = key,
+                .type = "OrderPlaced",
                 .content = outbox::Json{R"({"n": 1})"}};
     }
     int events() {
@@ -60,8 +63,9 @@ TEST_F(Append, StoresEachKindOfContentWithItsHeaders) {
     EXPECT_EQ(ids[0], known);
 
     pqxx::work read{service_};
-    const auto rows = read.exec("select aggregateid, payload ->> 'n', encode(body, 'hex'), content_type, "
-                                "headers ->> 'quoted', id from outbox.event order by seq");
+    const auto rows = read.exec(
+        "select aggregateid, payload ->> 'n', encode(body, 'hex'), content_type, "
+        "headers ->> 'quoted', id from outbox.event order by seq");
     ASSERT_EQ(rows.size(), 6);
     for (const int at : {0, 3}) {
         EXPECT_EQ(rows[at][1].as<std::string>(), "1");
@@ -105,8 +109,10 @@ TEST_F(Append, LetsAServiceNeitherChangeNorForgeEvents) {
     made.commit();
     for (const auto* forbidden :
          {"update outbox.event set type = 'X'", "delete from outbox.event", "truncate outbox.event",
-          "insert into outbox.event (tx, aggregatetype, aggregateid, type) values ('1', 'a', 'b', 'c')",
-          "insert into outbox.position select * from outbox.position", "select outbox.acquire_lease(0, 'me', '1 h')"}) {
+          "insert into outbox.event (tx, aggregatetype, aggregateid, type) values ('1', 'a', 'b', "
+          "'c')",
+          "insert into outbox.position select * from outbox.position",
+          "select outbox.acquire_lease(0, 'me', '1 h')"}) {
         pqxx::work tx{service_};
         EXPECT_THROW(tx.exec(forbidden), pqxx::insufficient_privilege) << forbidden;
     }
@@ -119,7 +125,10 @@ TEST_F(Append, AcceptsAnEventOnceForEachConsumerAndCountsTheRest) {
     EXPECT_TRUE(inbox::accept(tx, "b", id));
     EXPECT_FALSE(inbox::accept(tx, "a", id));
     EXPECT_FALSE(inbox::accept(tx, "a", id));
-    EXPECT_EQ(tx.exec("select redeliveries from inbox.duplicates where consumer = 'a'").one_field().as<int>(), 2);
+    EXPECT_EQ(tx.exec("select redeliveries from inbox.duplicates where consumer = 'a'")
+                  .one_field()
+                  .as<int>(),
+              2);
 }
 
 TEST_F(Append, AcceptsAgainWhatWasRolledBackAndWaitsForWhoIsAtIt) {
@@ -136,7 +145,9 @@ TEST_F(Append, AcceptsAgainWhatWasRolledBackAndWaitsForWhoIsAtIt) {
     pqxx::connection watch{database_.dsn()};
     for (bool waits = false; !waits;) {
         pqxx::nontransaction tx{watch};
-        waits = tx.exec("select exists (select from pg_locks where not granted)").one_field().as<bool>();
+        waits = tx.exec("select exists (select from pg_locks where not granted)")
+                    .one_field()
+                    .as<bool>();
     }
     first.abort();
     second.join();
@@ -148,8 +159,9 @@ TEST_F(Append, AcceptsABatchInOneStatement) {
     const auto old = outbox::EventId::make();
     inbox::accept(tx, "a", old);
     const auto fresh = outbox::EventId::make().to_string();
-    const auto rows = tx.exec("select inbox.accept_all('a', $1::uuid[])",
-                              pqxx::params{std::vector<std::string>{old.to_string(), fresh, fresh}});
+    const auto rows =
+        tx.exec("select inbox.accept_all('a', $1::uuid[])",
+                pqxx::params{std::vector<std::string>{old.to_string(), fresh, fresh}});
     ASSERT_EQ(rows.size(), 1);
     EXPECT_EQ(rows[0][0].as<std::string>(), fresh);
     EXPECT_EQ(tx.exec("select sum(redeliveries) from inbox.duplicates").one_field().as<int>(), 2);

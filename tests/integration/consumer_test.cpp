@@ -1,17 +1,18 @@
 // The consumer run-time, between Kafka and PostgreSQL.
+#include "outbox/consumer.hpp"
+
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
+#include <pqxx/pqxx>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <gtest/gtest.h>
-#include <pqxx/pqxx>
-
-#include "outbox/consumer.hpp"
 #include "support/database.hpp"
 #include "support/kafka.hpp"
 #include "support/wait.hpp"
@@ -32,9 +33,15 @@ protected:
     ~ConsumerTest() override { stop(); }
 
     outbox::ConsumerOptions options() {
-        return {.name = topic_, .dsn = database_.dsn("postroom_service"), .brokers = support::kafka(),
-                .topics = {topic_}, .kafka = {{"session.timeout.ms", "6000"}}, .attempts = 3,
-                .first_backoff = 20ms, .last_backoff = 100ms, .log = [](auto) {}};
+        return {.name = topic_,
+                .dsn = database_.dsn("postroom_service"),
+                .brokers = support::kafka(),
+                .topics = {topic_},
+                .kafka = {{"session.timeout.ms", "6000"}},
+                .attempts = 3,
+                .first_backoff = 20ms,
+                .last_backoff = 100ms,
+                .log = [](auto) {}};
     }
     void start(outbox::Handler handler, std::optional<outbox::ConsumerOptions> with = {}) {
         consumer_ = std::make_unique<outbox::Consumer>(with.value_or(options()));
@@ -46,7 +53,8 @@ protected:
         if (thread_.joinable()) thread_.join();
     }
     static void effect(pqxx::transaction_base& tx, const outbox::Message& message) {
-        tx.exec("insert into effect (key, payload) values ($1, $2)", pqxx::params{message.key, message.payload});
+        tx.exec("insert into effect (key, payload) values ($1, $2)",
+                pqxx::params{message.key, message.payload});
     }
     support::Draft draft(const std::string& key, const std::string& payload, std::string id = {}) {
         if (id.empty()) id = outbox::EventId::make().to_string();
@@ -63,8 +71,9 @@ protected:
                             [&] { return query<int>("select count(*) from effect") >= count; });
     }
     std::string payloads_of(const std::string& key) {
-        return query<std::string>("select coalesce(string_agg(payload, ' ' order by n), '') from effect where key = '" +
-                                  key + "'");
+        return query<std::string>(
+            "select coalesce(string_agg(payload, ' ' order by n), '') from effect where key = '" +
+            key + "'");
     }
 
     support::Database database_;
@@ -85,7 +94,8 @@ TEST_F(ConsumerTest, AppliesEachEventOnceInTheOrderOfItsKey) {
     support::produce(topic_, drafts);
     start(effect);
     support::eventually(30s, "all deliveries", [&] { return consumer_->counts().received == 300; });
-    support::eventually(30s, "the duplicates", [&] { return consumer_->counts().duplicates == 150; });
+    support::eventually(30s, "the duplicates",
+                        [&] { return consumer_->counts().duplicates == 150; });
     EXPECT_EQ(query<int>("select count(*) from effect"), 150);
     for (const auto* key : {"a", "b", "c"}) EXPECT_EQ(payloads_of(key), expected);
     EXPECT_EQ(query<int>("select sum(redeliveries) from inbox.duplicates"), 150);
@@ -111,10 +121,12 @@ TEST_F(ConsumerTest, RetriesAFailingEventWithoutHoldingBackOtherKeys) {
     support::produce(topic_, drafts);
     auto patient = options();
     patient.attempts = 1000;
-    start([&](pqxx::transaction_base& tx, const outbox::Message& message) {
-        effect(tx, message);
-        if (message.key == "bad" && !healed) throw std::runtime_error{"not yet"};
-    }, patient);
+    start(
+        [&](pqxx::transaction_base& tx, const outbox::Message& message) {
+            effect(tx, message);
+            if (message.key == "bad" && !healed) throw std::runtime_error{"not yet"};
+        },
+        patient);
     await_effects(20);
     EXPECT_EQ(payloads_of("bad"), "");
     healed = true;
@@ -126,30 +138,39 @@ TEST_F(ConsumerTest, RetriesAFailingEventWithoutHoldingBackOtherKeys) {
 
 TEST_F(ConsumerTest, ParksWhatKeepsFailingAndOnlyItsKeyBehindIt) {
     const auto poison = outbox::EventId::make().to_string();
-    support::produce(topic_, {draft("k", "1"), draft("k", "poison", poison), draft("k", "3"), draft("other", "4")});
+    support::produce(topic_, {draft("k", "1"), draft("k", "poison", poison), draft("k", "3"),
+                              draft("other", "4")});
     start([](pqxx::transaction_base& tx, const outbox::Message& message) {
         effect(tx, message);
         if (message.payload == "poison") tx.exec("select 1 / 0");
     });
-    support::eventually(30s, "two dead letters", [&] { return query<int>("select count(*) from inbox.dead") == 2; });
+    support::eventually(30s, "two dead letters",
+                        [&] { return query<int>("select count(*) from inbox.dead") == 2; });
     await_effects(2);
     EXPECT_EQ(payloads_of("k"), "1");
     EXPECT_EQ(payloads_of("other"), "4");
     EXPECT_EQ(query<int>("select attempts from inbox.dead where event_id = '" + poison + "'"), 3);
-    EXPECT_EQ(query<std::string>("select convert_from(payload, 'UTF8') from inbox.dead_letter where behind = '" + poison +
-                                 "'"), "3");
+    EXPECT_EQ(query<std::string>(
+                  "select convert_from(payload, 'UTF8') from inbox.dead_letter where behind = '" +
+                  poison + "'"),
+              "3");
     // Later ones wait, too; they are free once somebody has resolved it.
     support::produce(topic_, {draft("k", "5")});
-    support::eventually(30s, "the third", [&] { return query<int>("select count(*) from inbox.dead") == 3; });
-    query<std::string>("update inbox.dead_letter set resolved_at = now(), resolution = 'skipped' where topic = '" +
-                       topic_ + "' and behind is null returning ''");
-    query<std::string>("with u as (update inbox.dead_letter set resolved_at = now() returning 1) select '' from u limit 1");
+    support::eventually(30s, "the third",
+                        [&] { return query<int>("select count(*) from inbox.dead") == 3; });
+    query<std::string>(
+        "update inbox.dead_letter set resolved_at = now(), resolution = 'skipped' where topic = '" +
+        topic_ + "' and behind is null returning ''");
+    query<std::string>(
+        "with u as (update inbox.dead_letter set resolved_at = now() returning 1) select '' from u "
+        "limit 1");
     support::produce(topic_, {draft("k", "6")});
     support::eventually(30s, "the key to be free", [&] { return payloads_of("k") == "1 6"; });
 }
 
 TEST_F(ConsumerTest, ParksPoisonAtOnceAndWhatIsNoEvent) {
-    support::produce(topic_, {draft("a", "poison"), {.key = "b", .value = "x", .headers = {{"type", "Happened"}}},
+    support::produce(topic_, {draft("a", "poison"),
+                              {.key = "b", .value = "x", .headers = {{"type", "Happened"}}},
                               draft("c", "fine")});
     std::atomic<int> calls{0};
     start([&](pqxx::transaction_base& tx, const outbox::Message& message) {
@@ -159,10 +180,12 @@ TEST_F(ConsumerTest, ParksPoisonAtOnceAndWhatIsNoEvent) {
         }
         effect(tx, message);
     });
-    support::eventually(30s, "two dead letters", [&] { return query<int>("select count(*) from inbox.dead") == 2; });
+    support::eventually(30s, "two dead letters",
+                        [&] { return query<int>("select count(*) from inbox.dead") == 2; });
     await_effects(1);
     EXPECT_LE(calls, 2) << "once in the batch, once alone";
-    EXPECT_EQ(query<int>("select count(*) from inbox.dead where error like 'header id: not a UUID%'"), 1);
+    EXPECT_EQ(
+        query<int>("select count(*) from inbox.dead where error like 'header id: not a UUID%'"), 1);
 }
 
 TEST_F(ConsumerTest, PassesOverTypesItDoesNotHandle) {
@@ -177,15 +200,17 @@ TEST_F(ConsumerTest, PassesOverTypesItDoesNotHandle) {
 
 TEST_F(ConsumerTest, LosesNothingWhenItsDatabaseSessionsAreTerminated) {
     std::vector<support::Draft> drafts;
-    for (int i = 0; i < 2000; ++i) drafts.push_back(draft(std::to_string(i % 50), std::to_string(i)));
+    for (int i = 0; i < 2000; ++i)
+        drafts.push_back(draft(std::to_string(i % 50), std::to_string(i)));
     support::produce(topic_, drafts);
     auto small = options();
     small.batch = 20;
     start(effect, small);
     int terminated = 0;
     while (terminated < 20 && query<int>("select count(*) from effect") < 2000) {
-        terminated += query<int>("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = "
-                                 "current_database() and pid <> pg_backend_pid() and usename like '%service%'");
+        terminated += query<int>(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = "
+            "current_database() and pid <> pg_backend_pid() and usename like '%service%'");
     }
     await_effects(2000);
     EXPECT_GT(terminated, 0);

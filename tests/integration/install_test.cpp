@@ -1,9 +1,9 @@
 // The installed package, used by a project outside this tree: through CMake and through pkg-config.
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <string>
-
-#include <gtest/gtest.h>
 
 #include "support/database.hpp"
 #include "support/environment.hpp"
@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 class Install : public testing::Test {
 protected:
     Install() : root_{std::filesystem::temp_directory_path() / support::unique_name("install")} {
-        run("cmake --install " + support::bin("postroom").parent_path().parent_path().string() + " --prefix " + prefix());
+        run("cmake --install " + support::bin("postroom").parent_path().parent_path().string() +
+            " --prefix " + prefix());
     }
     ~Install() override { std::filesystem::remove_all(root_); }
 
@@ -30,9 +31,10 @@ protected:
         support::Database database;
         const auto aggregate = support::unique_name("install");
         support::Process relay{{.argv = {prefix() + "/bin/postroom", "relay", "--database-dsn",
-                                         database.dsn("postroom_relay"), "--kafka-brokers", support::kafka(),
-                                         "--admin-listen", ""}}};
-        support::Process user{{.argv = {program, database.dsn("postroom_service"), support::kafka(), aggregate}}};
+                                         database.dsn("postroom_relay"), "--kafka-brokers",
+                                         support::kafka(), "--admin-listen", ""}}};
+        support::Process user{
+            {.argv = {program, database.dsn("postroom_service"), support::kafka(), aggregate}}};
         EXPECT_EQ(user.wait(60s), 0) << user.output();
         EXPECT_NE(user.output().find("received "), std::string::npos) << user.output();
     }
@@ -49,16 +51,18 @@ TEST_F(Install, ServesAProjectThroughCMake) {
 
 TEST_F(Install, ServesAProjectThroughPkgConfig) {
     const auto program = root_ / "out_of_tree";
-    run("export PKG_CONFIG_PATH=$(dirname $(find " + prefix() + " -name postroom.pc)); c++ -std=c++20 "
-        "$POSTROOM_CXX_FLAGS " + project() + "/main.cpp -o " + program.string() +
-        " $(pkg-config --cflags --libs postroom)");
+    run("export PKG_CONFIG_PATH=$(dirname $(find " + prefix() +
+        " -name postroom.pc)); c++ -std=c++20 "
+        "$POSTROOM_CXX_FLAGS " +
+        project() + "/main.cpp -o " + program.string() + " $(pkg-config --cflags --libs postroom)");
     use(program);
 }
 
 TEST_F(Install, BringsTheSchemaForTheMigrator) {
     run(prefix() + "/bin/postroom migrate --help");
     for (const auto* file : {"0001_outbox.sql", "0002_inbox.sql"})
-        EXPECT_TRUE(std::filesystem::exists(prefix() + "/share/postroom/schema/outbox/" + file)) << file;
+        EXPECT_TRUE(std::filesystem::exists(prefix() + "/share/postroom/schema/outbox/" + file))
+            << file;
 }
 
 }  // namespace

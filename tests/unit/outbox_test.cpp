@@ -1,10 +1,10 @@
 // The library's pure parts.
+#include <gtest/gtest.h>
+
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "offsets.hpp"
 #include "outbox/consumer.hpp"
@@ -42,8 +42,9 @@ TEST(EventId, ReadsWhatItWritesAndItsOtherSpellings) {
 }
 
 TEST(EventId, RefusesWhatIsNoUuid) {
-    for (const auto* text : {"", "x", "01931f0e-7a9b-7c3d-8e4f-0123456789a", "01931f0e-7a9b-7c3d-8e4f-0123456789abc",
-                             "01931f0e-7a9b-7c3d-8e4f-0123456789ag", "-01931f0e7a9b7c3d8e4f0123456789ab"})
+    for (const auto* text :
+         {"", "x", "01931f0e-7a9b-7c3d-8e4f-0123456789a", "01931f0e-7a9b-7c3d-8e4f-0123456789abc",
+          "01931f0e-7a9b-7c3d-8e4f-0123456789ag", "-01931f0e7a9b7c3d8e4f0123456789ab"})
         EXPECT_THROW(EventId::parse(text), std::invalid_argument) << text;
 }
 
@@ -105,17 +106,25 @@ TEST(Backoff, DoublesUpToItsBoundLessAChance) {
 
 TEST(CausedBy, CarriesTheTraceAndTheFirstCauseOn) {
     outbox::Message message{.id = EventId::parse("01931f0e-7a9b-7c3d-8e4f-0123456789ab"),
-                            .type = "T", .topic = "t", .key = "k", .payload = "", .headers = {{"traceparent", "00-1"}, {"own", "x"}}};
+                            .type = "T",
+                            .topic = "t",
+                            .key = "k",
+                            .payload = "",
+                            .headers = {{"traceparent", "00-1"}, {"own", "x"}}};
     using Headers = std::map<std::string, std::string>;
     EXPECT_EQ(outbox::caused_by(message),
-              (Headers{{"traceparent", "00-1"}, {"correlation-id", "01931f0e-7a9b-7c3d-8e4f-0123456789ab"}}));
+              (Headers{{"traceparent", "00-1"},
+                       {"correlation-id", "01931f0e-7a9b-7c3d-8e4f-0123456789ab"}}));
     message.headers["correlation-id"] = "first";
-    EXPECT_EQ(outbox::caused_by(message), (Headers{{"traceparent", "00-1"}, {"correlation-id", "first"}}));
+    EXPECT_EQ(outbox::caused_by(message),
+              (Headers{{"traceparent", "00-1"}, {"correlation-id", "first"}}));
 }
 
 TEST(ConsumerOptions, AreRefusedWhenTheyCannotWork) {
-    EXPECT_THROW((outbox::Consumer{{.name = "", .dsn = "d", .brokers = "b", .topics = {"t"}}}), std::invalid_argument);
-    EXPECT_THROW((outbox::Consumer{{.name = "n", .dsn = "d", .brokers = "b", .topics = {}}}), std::invalid_argument);
+    EXPECT_THROW((outbox::Consumer{{.name = "", .dsn = "d", .brokers = "b", .topics = {"t"}}}),
+                 std::invalid_argument);
+    EXPECT_THROW((outbox::Consumer{{.name = "n", .dsn = "d", .brokers = "b", .topics = {}}}),
+                 std::invalid_argument);
     outbox::Consumer sound{{.name = "n", .dsn = "d", .brokers = "b", .topics = {"t"}}};
     sound.on("T", [](auto&, const auto&) {});
     EXPECT_THROW(sound.on("T", [](auto&, const auto&) {}), std::invalid_argument);

@@ -1,10 +1,10 @@
-#include "relay/batch.hpp"
+#include <gtest/gtest.h>
 
 #include <bit>
 #include <cstring>
 #include <string>
 
-#include <gtest/gtest.h>
+#include "relay/batch.hpp"
 
 namespace {
 
@@ -14,13 +14,16 @@ std::string wire(Integer value) {
     return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
-std::string field(const std::string& bytes) { return wire(static_cast<std::int32_t>(bytes.size())) + bytes; }
+std::string field(const std::string& bytes) {
+    return wire(static_cast<std::int32_t>(bytes.size())) + bytes;
+}
 const std::string null = wire(std::int32_t{-1});
-const std::string header = std::string{"PGCOPY\n\377\r\n\0", 11} + wire(std::int32_t{0}) + wire(std::int32_t{0});
+const std::string header =
+    std::string{"PGCOPY\n\377\r\n\0", 11} + wire(std::int32_t{0}) + wire(std::int32_t{0});
 
 std::string row(std::int64_t seq, const std::string& payload, const std::string& body) {
-    return wire(std::int16_t{9}) + field(wire(seq)) + field(std::string(16, '\x1a')) + field("order") +
-           field("42") + field("OrderPlaced") + payload + body + null + null;
+    return wire(std::int16_t{9}) + field(wire(seq)) + field(std::string(16, '\x1a')) +
+           field("order") + field("42") + field("OrderPlaced") + payload + body + null + null;
 }
 
 void parsed(const std::string& message, relay::BatchBuilder& builder) {
@@ -60,7 +63,8 @@ TEST(Batch, IsFullBeforeItGrowsPastItsBound) {
     relay::BatchBuilder builder;
     std::size_t rows = 0;
     while (!builder.full()) {
-        parsed(row(static_cast<std::int64_t>(++rows), field(std::string(100'000, '\x01')), null), builder);
+        parsed(row(static_cast<std::int64_t>(++rows), field(std::string(100'000, '\x01')), null),
+               builder);
         ASSERT_LT(rows, 100U);
     }
     EXPECT_EQ(rows, 11U);  // 1 MiB of 100 kB each
@@ -78,7 +82,8 @@ TEST(Batch, RefusesWhatIsCutShort) {
     relay::BatchBuilder::Fields fields;
     const auto whole = row(7, field("\x01{}"), null);
     for (std::size_t length = 1; length < whole.size(); ++length)
-        EXPECT_THROW(relay::parse_copy_row(whole.substr(0, length), fields), std::runtime_error) << length;
+        EXPECT_THROW(relay::parse_copy_row(whole.substr(0, length), fields), std::runtime_error)
+            << length;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "relay/config.hpp"
+#include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -6,13 +6,15 @@
 #include <stdexcept>
 #include <string>
 
-#include <gtest/gtest.h>
+#include "relay/config.hpp"
 
 namespace {
 
 class Config : public testing::Test {
 protected:
-    Config() : file_{std::filesystem::temp_directory_path() / ("postroom-config-" + std::to_string(::getpid()))} {}
+    Config()
+        : file_{std::filesystem::temp_directory_path() /
+                ("postroom-config-" + std::to_string(::getpid()))} {}
     ~Config() override {
         std::filesystem::remove(file_);
         ::unsetenv("POSTROOM_KAFKA_BROKERS");
@@ -39,7 +41,8 @@ TEST_F(Config, TakesFlagsOverTheEnvironmentOverTheFileOverDefaults) {
     EXPECT_EQ(relay::read_config(path, {}).at("kafka.brokers"), "file:1");
     ::setenv("POSTROOM_KAFKA_BROKERS", "environment:1", 1);
     EXPECT_EQ(relay::read_config(path, {}).at("kafka.brokers"), "environment:1");
-    const auto values = relay::read_config(path, {{"kafka.brokers", "flag:1"}, {"database.dsn", "dbname=x"}});
+    const auto values =
+        relay::read_config(path, {{"kafka.brokers", "flag:1"}, {"database.dsn", "dbname=x"}});
     const auto settings = relay::to_settings(values);
     EXPECT_EQ(settings.kafka.brokers, "flag:1");
     EXPECT_EQ(settings.kafka.compression, "zstd");
@@ -59,11 +62,13 @@ TEST_F(Config, NamesTheLineOfATypingError) {
 }
 
 TEST_F(Config, NamesEveryFaultAtOnce) {
-    const auto values = relay::read_config("", {{"kafka.partitions", "many"}, {"relay.stop_when_drained", "1"}});
+    const auto values =
+        relay::read_config("", {{"kafka.partitions", "many"}, {"relay.stop_when_drained", "1"}});
     const auto faults = complaint([&] { relay::to_settings(values); });
-    for (const auto* part : {"database.dsn is missing: give --database-dsn, set POSTROOM_DATABASE_DSN",
-                             "kafka.brokers is missing", "kafka.partitions = 'many' must be an integer from 1",
-                             "relay.stop_when_drained = '1' must be true or false"})
+    for (const auto* part :
+         {"database.dsn is missing: give --database-dsn, set POSTROOM_DATABASE_DSN",
+          "kafka.brokers is missing", "kafka.partitions = 'many' must be an integer from 1",
+          "relay.stop_when_drained = '1' must be true or false"})
         EXPECT_NE(faults.find(part), std::string::npos) << part << "\nin: " << faults;
 }
 
@@ -75,14 +80,16 @@ TEST_F(Config, PassesLibrdkafkasOwnPropertiesOn) {
 
 TEST_F(Config, PrintsNoSecret) {
     const auto path = file("[kafka.properties]\n'sasl.password' = 'canary-1'\n");
-    const auto printed = relay::print_config(relay::read_config(path, {{"database.dsn", "password=canary-2"}}));
+    const auto printed =
+        relay::print_config(relay::read_config(path, {{"database.dsn", "password=canary-2"}}));
     EXPECT_EQ(printed.find("canary"), std::string::npos) << printed;
     EXPECT_NE(printed.find("<redacted>"), std::string::npos);
 }
 
 TEST_F(Config, ReadsTheConnectionStringFromAFile) {
     const auto path = file("dbname=from_file\n");
-    const auto values = relay::read_config("", {{"database.dsn_file", path}, {"kafka.brokers", "b"}});
+    const auto values =
+        relay::read_config("", {{"database.dsn_file", path}, {"kafka.brokers", "b"}});
     EXPECT_EQ(relay::to_settings(values).dsn, "dbname=from_file");
 }
 

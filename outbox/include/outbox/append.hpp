@@ -6,16 +6,15 @@
 //                       .content = outbox::Json{R"({"amount": 10})"}});
 //   tx.commit();
 //
-// Order: lock the aggregate's row (the UPDATE above does) before appending, and its events are published in the
-// order of the commits. Needs role postroom_service. Errors: pqxx::sql_error for an event the schema refuses (a bad
-// name, malformed JSON), as for any statement; the transaction is then to be rolled back.
-// As thread-safe as the transaction: one thread at a time.
+// Order: lock the aggregate's row (the UPDATE above does) before appending, and its events are
+// published in the order of the commits. Needs role postroom_service. Errors: pqxx::sql_error for
+// an event the schema refuses (a bad name, malformed JSON), as for any statement; the transaction
+// is then to be rolled back. As thread-safe as the transaction: one thread at a time.
 #pragma once
 
+#include <pqxx/transaction_base>
 #include <span>
 #include <vector>
-
-#include <pqxx/transaction_base>
 
 #include "outbox/event.hpp"
 

@@ -2,14 +2,15 @@
 //
 //   outbox::Consumer consumer{{.name = "statements", .dsn = dsn, .brokers = "localhost:9092",
 //                              .topics = {"outbox.event.account"}}};
-//   consumer.on("MoneyWithdrawn", [](pqxx::transaction_base& tx, const outbox::Message& message) { … });
-//   consumer.run(stop_token);
+//   consumer.on("MoneyWithdrawn", [](pqxx::transaction_base& tx, const outbox::Message& message) {
+//   … }); consumer.run(stop_token);
 //
-// Many events are applied in one transaction, with their inbox rows; when that fails, one by one. Offsets are
-// committed only after the database, so a crash redelivers and the inbox suppresses. Events of one key are applied in
-// order; different keys at the same time, in several sessions. An event whose handler throws is tried again with
-// growing pauses, and holds back only its own key; after the last attempt it goes, whole, to inbox.dead_letter, and later
-// events of its key wait there behind it. Errors of the database itself (lost connection, deadlock, shutdown) cost no
+// Many events are applied in one transaction, with their inbox rows; when that fails, one by one.
+// Offsets are committed only after the database, so a crash redelivers and the inbox suppresses.
+// Events of one key are applied in order; different keys at the same time, in several sessions. An
+// event whose handler throws is tried again with growing pauses, and holds back only its own key;
+// after the last attempt it goes, whole, to inbox.dead_letter, and later events of its key wait
+// there behind it. Errors of the database itself (lost connection, deadlock, shutdown) cost no
 // attempt. Events of a type without a handler are passed over.
 #pragma once
 
@@ -18,13 +19,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <pqxx/transaction_base>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <pqxx/transaction_base>
 
 #include "outbox/event.hpp"
 
@@ -41,8 +41,8 @@ struct Message {
     std::map<std::string, std::string> headers;
 };
 
-// Headers for an event that this message causes: its traceparent, and its correlation-id (the message's own id when
-// it carries none).
+// Headers for an event that this message causes: its traceparent, and its correlation-id (the
+// message's own id when it carries none).
 std::map<std::string, std::string> caused_by(const Message& message);
 
 // Thrown by a handler for what no retry mends: to the dead letters at once.
@@ -50,28 +50,31 @@ class PoisonMessage : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// Runs inside the transaction that also holds the inbox row; never commits it. May be called from several
-// threads at once, for different keys, and again for the same message after a rollback.
+// Runs inside the transaction that also holds the inbox row; never commits it. May be called from
+// several threads at once, for different keys, and again for the same message after a rollback.
 using Handler = std::function<void(pqxx::transaction_base&, const Message&)>;
 
 struct ConsumerOptions {
-    std::string name;     // Kafka group and inbox consumer; the same in every process that shares the work
+    std::string
+        name;  // Kafka group and inbox consumer; the same in every process that shares the work
     std::string dsn;      // libpq connection string of a role in postroom_service
     std::string brokers;  // bootstrap servers
     std::vector<std::string> topics;
     std::map<std::string, std::string> kafka = {};  // librdkafka's own properties; these win
-    int workers = 4;              // sessions, and transactions at the same time
-    std::size_t batch = 500;      // events taken at once
-    std::chrono::milliseconds linger{5};  // to wait for more, once there is one
-    int attempts = 5;             // of one event, before it is a dead letter
+    int workers = 4;                                // sessions, and transactions at the same time
+    std::size_t batch = 500;                        // events taken at once
+    std::chrono::milliseconds linger{5};            // to wait for more, once there is one
+    int attempts = 5;                               // of one event, before it is a dead letter
     std::chrono::milliseconds first_backoff{100};
     std::chrono::milliseconds last_backoff{10'000};
-    std::size_t waiting = 10'000;  // events held in memory behind failing ones, before fetching pauses
+    std::size_t waiting =
+        10'000;  // events held in memory behind failing ones, before fetching pauses
     std::function<void(std::string_view)> log = {};  // one line each; to stderr when absent
 };
 
 struct ConsumerCounts {  // since the start
-    std::uint64_t received, applied, duplicates, ignored, retried, dead_lettered, batches, fallbacks;
+    std::uint64_t received, applied, duplicates, ignored, retried, dead_lettered, batches,
+        fallbacks;
 };
 
 class Consumer {
@@ -85,8 +88,9 @@ public:
     // Before run(). One handler a type; throws std::invalid_argument for a second.
     Consumer& on(std::string type, Handler handler);
 
-    // Consumes until told to stop: then finishes what is in hand, commits its offsets and leaves the group. Waits for
-    // servers that are away, as long as it takes. Throws only what no waiting mends.
+    // Consumes until told to stop: then finishes what is in hand, commits its offsets and leaves
+    // the group. Waits for servers that are away, as long as it takes. Throws only what no waiting
+    // mends.
     void run(const std::stop_token& stop);
 
     // Thread-safe.

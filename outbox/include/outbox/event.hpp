@@ -17,11 +17,12 @@
 namespace outbox {
 
 // The identity that consumers dedupe by: a UUID of version 7, which sorts by its age.
-// Source: RFC 9562, section 5.7, with the fraction of the millisecond in rand_a (section 6.2, method 3).
+// Source: RFC 9562, section 5.7, with the fraction of the millisecond in rand_a (section 6.2,
+// method 3).
 class EventId {
 public:
-    // A new one. Thread-safe. Make it before the transaction, and keep it when an append whose commit
-    // had an unknown outcome is tried again: the inbox then sees one event.
+    // A new one. Thread-safe. Make it before the transaction, and keep it when an append whose
+    // commit had an unknown outcome is tried again: the inbox then sees one event.
     static EventId make();
     // From 32 hex digits, with or without hyphens; throws std::invalid_argument.
     static EventId parse(std::string_view text);
@@ -47,8 +48,9 @@ struct Event {
     std::string aggregate_id;    // the Kafka key: events of one key keep their order
     std::string type;            // what happened, in the past tense
     std::variant<std::monostate, Json, Bytes> content = {};  // none: a tombstone
-    std::map<std::string, std::string> headers = {};         // Kafka headers: traceparent, correlation-id, …
-    std::optional<EventId> id = {};                          // made when absent
+    std::map<std::string, std::string> headers =
+        {};                          // Kafka headers: traceparent, correlation-id, …
+    std::optional<EventId> id = {};  // made when absent
 };
 
 }  // namespace outbox

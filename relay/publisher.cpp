@@ -1,0 +1,124 @@
+#include "relay/publisher.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace relay {
+namespace {
+
+using namespace std::chrono_literals;
+
+}  // namespace
+
+Publisher::Publisher(const Settings& settings, Status& status, DeadLetters& dead_letters,
+                     std::optional<std::int64_t>& suspect, Hooks hooks)
+    : settings_{settings},
+      status_{status},
+      dead_letters_{dead_letters},
+      suspect_{suspect},
+      hooks_{std::move(hooks)} {
+    make_sink();
+}
+
+void Publisher::make_sink() {
+    sink_.reset();
+    sink_ = std::make_unique<KafkaSink>(
+        settings_.kafka, suspect_ ? KafkaSink::Mode::one_by_one : KafkaSink::Mode::batched);
+}
+
+void Publisher::publish(std::unique_ptr<Batch> batch) {
+    if (in_flight_.empty()) progress_ = Clock::now();
+    batch->undelivered = batch->rows.size();
+    Batch& sent = *batch;
+    in_flight_.push_back(std::move(batch));
+    for (Row& row : sent.rows) send(row);
+    status_.in_flight.Set(static_cast<double>(sink_->in_flight()));
+}
+
+void Publisher::send(Row& row) {
+    if (suspect_ && row.seq > *suspect_) {
+        suspect_.reset();
+        make_sink();  // the rows before this one are all delivered
+    }
+    const auto& topic = sink_->topic_name(row);
+    if (const auto* behind = dead_letters_.blocking(topic, row.aggregate_id)) {
+        park(row, "waits behind " + *behind, behind);
+        return;
+    }
+    for (;;) {
+        const auto answer = sink_->publish(row);
+        if (answer == KafkaSink::Answer::refused) park(row, sink_->refusal(), nullptr);
+        if (answer != KafkaSink::Answer::full) break;
+        pump(10ms);
+    }
+    if (suspect_) await_alone(row);
+}
+
+// One at a time: a refusal now is this row's own.
+void Publisher::await_alone(Row& row) {
+    const auto before = row.batch->undelivered;
+    try {
+        while (sink_->in_flight() > 0 && row.batch->undelivered == before) {
+            sink_->serve(10ms);
+            hooks_.check();
+        }
+    } catch (const ProducerFailed&) {
+        if (sink_->refused().empty()) throw;
+        park(row, sink_->refused().front().error, nullptr);
+        make_sink();
+    }
+}
+
+void Publisher::park(Row& row, const std::string& error, const std::string* behind) {
+    dead_letters_.park(row, sink_->topic_name(row), error, behind);
+    --row.batch->undelivered;
+    status_.dead_lettered.Increment();
+    if (behind == nullptr) {
+        spdlog::error(
+            "event {} ({}, key {}) is dead: {}. Its key waits until it is resolved: see "
+            "outbox.dead",
+            to_string(row.id), row.type, row.aggregate_id, error);
+    }
+}
+
+void Publisher::await(std::size_t batches_left) {
+    reap();
+    while (in_flight_.size() > batches_left) pump(10ms);
+}
+
+void Publisher::serve() { pump(0ms); }
+
+void Publisher::pump(std::chrono::milliseconds limit) {
+    try {
+        sink_->serve(limit);
+    } catch (const ProducerFailed&) {
+        for (const auto& refused : sink_->refused())
+            suspect_ = std::max(suspect_.value_or(0), refused.row->seq);
+        throw;
+    }
+    reap();
+    hooks_.check();
+}
+
+// Takes the batches that are delivered off the front.
+void Publisher::reap() {
+    std::size_t events = 0;
+    std::int64_t last_seq = 0;
+    while (!in_flight_.empty() && in_flight_.front()->undelivered == 0) {
+        events += in_flight_.front()->rows.size();
+        last_seq = in_flight_.front()->last_seq();
+        in_flight_.pop_front();
+    }
+    if (events == 0) return;
+    progress_ = Clock::now();
+    hooks_.delivered(events, last_seq);
+}
+
+std::optional<std::chrono::steady_clock::duration> Publisher::stalled() const {
+    if (in_flight_.empty()) return std::nullopt;
+    return Clock::now() - progress_;
+}
+
+}  // namespace relay

@@ -1,0 +1,67 @@
+// Hands batches to Kafka and keeps them until they are delivered, in order.
+//
+// A row that Kafka can never take becomes a dead letter, and its key waits. When the broker refuses
+// a row only after others were queued behind it, the producer is lost; the rows up to it are then
+// sent again one at a time, so that the refusal names its culprit. Not thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "relay/dead_letters.hpp"
+#include "relay/kafka_sink.hpp"
+#include "relay/settings.hpp"
+#include "relay/status.hpp"
+
+namespace relay {
+
+class Publisher {
+public:
+    struct Hooks {
+        // Called while waiting; throws to give up.
+        std::function<void()> check;
+        // The oldest batches are delivered: so many events, up to that seq.
+        std::function<void(std::size_t events, std::int64_t last_seq)> delivered;
+    };
+    // suspect: rows up to this seq are sent one at a time; survives the publisher.
+    Publisher(const Settings& settings, Status& status, DeadLetters& dead_letters,
+              std::optional<std::int64_t>& suspect, Hooks hooks);
+
+    // Returns once every row is queued, delivered or parked. Throws ProducerFailed, and what
+    // check() throws.
+    void publish(std::unique_ptr<Batch> batch);
+    // Waits until at most so many batches are undelivered. Throws likewise.
+    void await(std::size_t batches_left);
+    // Serves what has been delivered meanwhile, without waiting.
+    void serve();
+
+    // How long the oldest batch has gone without progress; nothing when none is in flight.
+    std::optional<std::chrono::steady_clock::duration> stalled() const;
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    void make_sink();
+    void send(Row& row);
+    void await_alone(Row& row);
+    void park(Row& row, const std::string& error, const std::string* behind);
+    void reap();
+    void pump(std::chrono::milliseconds limit);
+
+    const Settings& settings_;
+    Status& status_;
+    DeadLetters& dead_letters_;
+    std::optional<std::int64_t>& suspect_;
+    Hooks hooks_;
+    std::deque<std::unique_ptr<Batch>> in_flight_;  // outlives sink_, which points into it
+    std::unique_ptr<KafkaSink> sink_;
+    Clock::time_point progress_;
+};
+
+}  // namespace relay
