@@ -15,7 +15,7 @@ auto read_event(std::string_view json, int version, Read&& read)
     -> tl::expected<decltype(read(nlohmann::json{})), std::string> {
     try {
         const auto event = nlohmann::json::parse(json);
-        if (const auto given = event.at("version"); given != version) {
+        if (const auto& given = event.at("version"); given != version) {
             return tl::unexpected("version " + given.dump() + " of the event is not known here");
         }
         return read(event);

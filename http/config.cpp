@@ -30,6 +30,51 @@ void add_service(CLI::App& app, const std::string& name, const std::string& list
         ->capture_default_str();
 }
 
+struct Seconds {
+    long start_timeout, drain;
+};
+
+void add_shared(CLI::App& serve, Config& config, Seconds& seconds) {
+    serve.add_option("--kafka-brokers", config.brokers, "bootstrap servers, host:port,…")
+        ->envname("SHOP_KAFKA_BROKERS")
+        ->capture_default_str();
+    serve
+        .add_option("--kafka-topic-prefix", config.topic_prefix,
+                    "what the relays put before an aggregate's type to name its topic")
+        ->envname("SHOP_KAFKA_TOPIC_PREFIX")
+        ->capture_default_str();
+    serve
+        .add_option("--consumer-group-prefix", config.group_prefix,
+                    "put before a service's name to name its Kafka group and its inbox consumer")
+        ->envname("SHOP_CONSUMER_GROUP_PREFIX");
+    serve.add_option("--log-level", config.log_level, "debug, info, warn, error or off")
+        ->envname("SHOP_LOG_LEVEL")
+        ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
+        ->capture_default_str();
+    serve
+        .add_option("--machine-id", config.machine,
+                    "0-65535, this process's own among all that make ids; by default the database "
+                    "hands one out")
+        ->envname("SHOP_MACHINE_ID");
+    serve.add_option("--db-connections", config.connections, "to each service's database")
+        ->envname("SHOP_DB_CONNECTIONS")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    serve
+        .add_option("--start-timeout-s", seconds.start_timeout,
+                    "how long to wait for the databases at the start")
+        ->envname("SHOP_START_TIMEOUT_S")
+        ->check(CLI::Range(0, 3600))
+        ->capture_default_str();
+    serve
+        .add_option("--drain-s", seconds.drain,
+                    "after SIGTERM, how long /readyz says 503 before connections are refused; a "
+                    "second SIGTERM cuts it short")
+        ->envname("SHOP_DRAIN_S")
+        ->check(CLI::Range(0, 600))
+        ->capture_default_str();
+}
+
 std::string dsn_of(const std::string& name, const ServiceFlags& flags) {
     std::string dsn = flags.dsn;
     if (!flags.dsn_file.empty()) {
@@ -62,52 +107,14 @@ Config read_config(int argc, char** argv) {
                   .drain = std::chrono::seconds{0}};
     std::map<std::string, ServiceFlags> flags;
     std::vector<std::string> names;
-    long start_timeout_s = config.start_timeout.count();
-    long drain_s = config.drain.count();
+    Seconds seconds{config.start_timeout.count(), config.drain.count()};
 
     serve.add_option("service", names, "order, payment")
         ->required()
         ->check(CLI::IsMember({"order", "payment"}));
     add_service(serve, "order", "127.0.0.1:8082", flags["order"]);
     add_service(serve, "payment", "127.0.0.1:8083", flags["payment"]);
-    serve.add_option("--kafka-brokers", config.brokers, "bootstrap servers, host:port,…")
-        ->envname("SHOP_KAFKA_BROKERS")
-        ->capture_default_str();
-    serve
-        .add_option("--kafka-topic-prefix", config.topic_prefix,
-                    "what the relays put before an aggregate's type to name its topic")
-        ->envname("SHOP_KAFKA_TOPIC_PREFIX")
-        ->capture_default_str();
-    serve
-        .add_option("--consumer-group-prefix", config.group_prefix,
-                    "put before a service's name to name its Kafka group and its inbox consumer")
-        ->envname("SHOP_CONSUMER_GROUP_PREFIX");
-    serve.add_option("--log-level", config.log_level, "debug, info, warn, error or off")
-        ->envname("SHOP_LOG_LEVEL")
-        ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
-        ->capture_default_str();
-    serve
-        .add_option("--machine-id", config.machine,
-                    "0-65535, this process's own among all that make ids; by default the database "
-                    "hands one out")
-        ->envname("SHOP_MACHINE_ID");
-    serve.add_option("--db-connections", config.connections, "to each service's database")
-        ->envname("SHOP_DB_CONNECTIONS")
-        ->check(CLI::Range(1, 1000))
-        ->capture_default_str();
-    serve
-        .add_option("--start-timeout-s", start_timeout_s,
-                    "how long to wait for the databases at the start")
-        ->envname("SHOP_START_TIMEOUT_S")
-        ->check(CLI::Range(0, 3600))
-        ->capture_default_str();
-    serve
-        .add_option("--drain-s", drain_s,
-                    "after SIGTERM, how long /readyz says 503 before connections are refused; a "
-                    "second SIGTERM cuts it short")
-        ->envname("SHOP_DRAIN_S")
-        ->check(CLI::Range(0, 600))
-        ->capture_default_str();
+    add_shared(serve, config, seconds);
     try {
         app.parse(argc, argv);
         std::ranges::sort(names);
@@ -118,8 +125,8 @@ Config read_config(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         std::exit(app.exit(error));
     }
-    config.start_timeout = std::chrono::seconds{start_timeout_s};
-    config.drain = std::chrono::seconds{drain_s};
+    config.start_timeout = std::chrono::seconds{seconds.start_timeout};
+    config.drain = std::chrono::seconds{seconds.drain};
     return config;
 }
 

@@ -36,14 +36,14 @@ tl::expected<nlohmann::json, Problem> json_object(const std::string& body) {
 }
 
 Member object_member(const nlohmann::json& object, const char* name, const std::string& prefix) {
-    const auto found = member(object, name, prefix);
+    auto found = member(object, name, prefix);
     if (found && !(*found)->is_object())
         return tl::unexpected(invalid(prefix + name, "must be an object"));
     return found;
 }
 
 Member array_member(const nlohmann::json& object, const char* name, const std::string& prefix) {
-    const auto found = member(object, name, prefix);
+    auto found = member(object, name, prefix);
     if (found && !(*found)->is_array())
         return tl::unexpected(invalid(prefix + name, "must be an array"));
     return found;

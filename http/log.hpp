@@ -1,14 +1,12 @@
 // JSON lines on stderr: {"time":…,"level":…,"message":…, and the fields of the call}. Thread-safe.
 #pragma once
 
+#include <spdlog/fwd.h>
+
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-
-namespace spdlog {
-class logger;
-}
 
 namespace http {
 

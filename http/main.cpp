@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <print>
 #include <vector>
 
 #include "domain/sonyflake.hpp"
@@ -101,7 +102,7 @@ int main(int argc, char** argv) {
     try {
         return serve(config, stops);
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "shop: %s\n", error.what());
+        std::println(stderr, "shop: {}", error.what());
         return 1;
     }
 }

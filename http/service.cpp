@@ -109,14 +109,14 @@ void Service::start() {
                               options_.on_failure();
                           }},
         dispatcher_);
-    consuming_ = std::jthread([this](std::stop_token stop) { consume(stop); });
+    consuming_ = std::jthread([this](const std::stop_token& stop) { consume(stop); });
     log_.info("listening", {{"service", options_.service.name},
                             {"address", server_->address()},
                             {"database", pool_.where()},
                             {"brokers", options_.brokers}});
 }
 
-void Service::consume(std::stop_token stop) {
+void Service::consume(const std::stop_token& stop) {
     try {
         consumer_.run(stop);
     } catch (const std::exception& error) {

@@ -52,7 +52,7 @@ public:
 
 private:
     void add_operations();
-    void consume(std::stop_token stop);
+    void consume(const std::stop_token& stop);
     Outcome readiness();
 
     const Options options_;

@@ -40,6 +40,7 @@ where id = $1)";
 
 Prices prices(pqxx::transaction_base& tx, const PlaceOrder& command) {
     std::vector<std::int64_t> products;
+    products.reserve(command.quantities.size());
     for (const auto& [product, quantity] : command.quantities) products.push_back(product.value);
     Prices found;
     for (const auto& row : tx.exec(select_prices, pqxx::params{products})) {

@@ -41,7 +41,8 @@ create table orders (
     constraint cancelled_for_a_reason check ((cancel_reason is not null) = (status = 'CANCELLED'))
 );
 comment on table orders is 'Purchases that were accepted. The row is locked before an event of the order is appended';
-comment on column orders.id is 'Sonyflake: id >> 24 is the time of placing, in 10 ms since 2014-09-01; also the payment''s id';
+comment on column orders.id is
+    'Sonyflake: id >> 24 is the time of placing, in 10 ms since 2014-09-01; also the payment''s id';
 comment on column orders.status is 'PENDING until payment answers, then PAID or CANCELLED for good';
 comment on column orders.amount is 'Sum of quantity × price of its items, in minor units of currency_code';
 comment on column orders.idempotency_key is 'The client''s Idempotency-Key; a repeat answers with this order';

@@ -44,9 +44,9 @@ protected:
     std::int64_t purchase(const ShopProcess& shop, int product, const std::string& currency,
                           std::map<std::string, std::string> headers = {}) {
         headers.emplace("Content-Type", "application/json");
-        const auto body = std::format(
-            R"({{"order_items":[{{"product_id":{},"quantity":1}}],"payment":{{"currency_code":"{}"}}}})",
-            product, currency);
+        const auto body = std::format(R"({{"order_items":[{{"product_id":{},"quantity":1}}],)"
+                                      R"("payment":{{"currency_code":"{}"}}}})",
+                                      product, currency);
         const auto answer =
             request(shop.address("order"), "POST", "/api/v1/purchases", body, headers);
         EXPECT_EQ(answer.status, 202) << answer.body;

@@ -123,8 +123,7 @@ TEST_F(DispatcherTest, CountsEveryRequestByHandlerMethodAndCode) {
     dispatcher.dispatch({"BREW", "/things/7", {}, "here"}, {});
     const auto text = metrics.text();
     EXPECT_NE(
-        text.find(
-            R"(shop_http_request_duration_seconds_count{code="200",handler="/things/:id",method="GET"} 1)"),
+        text.find(R"(duration_seconds_count{code="200",handler="/things/:id",method="GET"} 1)"),
         std::string::npos)
         << text;
     EXPECT_NE(text.find(R"({code="405",handler="none",method="other"} 1)"), std::string::npos)

@@ -32,7 +32,8 @@ TEST(PurchaseRequest, AddsUpAProductThatIsListedTwice) {
 
 TEST(PurchaseRequest, IgnoresACustomerThatTheClientClaimsToBe) {
     const auto command = read_purchase(
-        R"({"customer_id":1,"order_items":[{"product_id":1,"quantity":1}],"payment":{"currency_code":"EUR"}})",
+        R"({"customer_id":1,"order_items":[{"product_id":1,"quantity":1}],
+            "payment":{"currency_code":"EUR"}})",
         "", CustomerId{7});
     EXPECT_EQ(command->customer, CustomerId{7});
 }
