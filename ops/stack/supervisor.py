@@ -93,6 +93,10 @@ class Stack:
     def pid(self, name):
         return self._supervised[name].process.pid
 
+    def process(self, name):
+        """Its present Popen, to kill it and to wait for what that did."""
+        return self._supervised[name].process
+
     def restarts(self, name):
         return self._supervised[name].restarts
 

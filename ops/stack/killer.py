@@ -1,0 +1,50 @@
+"""Kills the stack's processes, one after another."""
+
+import collections
+import signal
+import threading
+
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.3, 1.0
+
+
+class Killer:
+    """A thread that SIGKILLs services and relays in rounds, each round in another order, so that
+    everyone gets its turn. Counts only those that died of it."""
+
+    def __init__(self, stack, rng):
+        self.kills = collections.Counter()
+        self._stack = stack
+        self._rng = rng
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self):
+        self._thread.start()
+
+    def stop(self):
+        self._stopping.set()
+        self._thread.join()
+
+    @property
+    def relay_kills(self):
+        return sum(count for name, count in self.kills.items() if name.endswith("-relay"))
+
+    @property
+    def service_kills(self):
+        return self.kills.total() - self.relay_kills
+
+    def _run(self):
+        names = self._stack.names()
+        while True:
+            for name in self._rng.sample(names, len(names)):
+                if self._stopping.wait(self._rng.uniform(SHORTEST_PAUSE_S, LONGEST_PAUSE_S)):
+                    return
+                self.kills[name] += _kill(self._stack.process(name))
+
+
+def _kill(process):
+    """Whether it was running, and died of SIGKILL."""
+    if process.poll() is not None:
+        return False
+    process.kill()
+    return process.wait(timeout=10) == -signal.SIGKILL
