@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <print>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -146,6 +147,6 @@ int main(int argc, char** argv) try {
     rd_kafka_flush(producer.get(), 60'000);
     if (acknowledged != sent) throw std::runtime_error{"not every event was acknowledged"};
 } catch (const std::exception& error) {
-    std::fprintf(stderr, "bench_ceiling: %s\n", error.what());
+    std::println(stderr, "bench_ceiling: {}", error.what());
     return 1;
 }

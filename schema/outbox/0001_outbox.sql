@@ -67,8 +67,10 @@ comment on column outbox.event.aggregateid is 'The Kafka key: events of one key 
 comment on column outbox.event.type is 'What happened, in the past tense: OrderPlaced';
 comment on column outbox.event.payload is 'JSON content; neither payload nor body makes a tombstone';
 comment on column outbox.event.body is 'Content that is not JSON, as bytes, described by content_type';
-comment on column outbox.event.content_type is 'Media type; null means application/json, or application/octet-stream for a body';
-comment on column outbox.event.headers is 'String values that become Kafka headers: traceparent, correlation-id, your own';
+comment on column outbox.event.content_type is
+    'Media type; null means application/json, or application/octet-stream for a body';
+comment on column outbox.event.headers is
+    'String values that become Kafka headers: traceparent, correlation-id, your own';
 
 -- The net under the partitions made ahead: with the relay away for long, appends still succeed.
 create table outbox.event_default partition of outbox.event default;
@@ -191,7 +193,8 @@ comment on column outbox.position.epoch is 'The lease''s epoch under which it wa
 comment on column outbox.position.lower is 'Every event visible in this snapshot is published';
 comment on column outbox.position.lower_floor is
     'An event not visible in lower, and of no transaction listed in it, has a higher seq than this';
-comment on column outbox.position.upper is 'The window being published, fixed before its first event; null between windows';
+comment on column outbox.position.upper is
+    'The window being published, fixed before its first event; null between windows';
 comment on column outbox.position.last_seq is 'Of that window, the events up to this seq are published';
 comment on column outbox.position.published is 'Events published since the outbox was made';
 
@@ -313,7 +316,8 @@ create table outbox.dead_letter (
 );
 create index dead_letter_open on outbox.dead_letter (topic, key) where resolved_at is null;
 comment on table outbox.dead_letter is 'Events that Kafka refused, and those of the same key that wait behind them';
-comment on column outbox.dead_letter.behind is 'The refused event of the same key that this one waits for; null for the refused one';
+comment on column outbox.dead_letter.behind is
+    'The refused event of the same key that this one waits for; null for the refused one';
 
 create function outbox.maintain() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

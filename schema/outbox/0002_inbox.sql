@@ -25,7 +25,8 @@ create table inbox.received_default partition of inbox.received default;
 create function inbox.first_id(at timestamptz) returns uuid
 language sql immutable parallel safe
 return (lpad(to_hex((extract(epoch from first_id.at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid;
-comment on function inbox.first_id(timestamptz) is 'The lowest version 7 UUID of that millisecond, without version bits';
+comment on function inbox.first_id(timestamptz) is
+    'The lowest version 7 UUID of that millisecond, without version bits';
 
 create function inbox.make_partitions(days_ahead int default 7) returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -124,7 +125,8 @@ create table inbox.dead_letter (
 create index dead_letter_open on inbox.dead_letter (consumer, topic, key) where resolved_at is null;
 comment on table inbox.dead_letter is
     'Events that a handler could not apply, whole, and those of the same key that wait behind them';
-comment on column inbox.dead_letter.behind is 'The failed event of the same key that this one waits for; null for the failed one';
+comment on column inbox.dead_letter.behind is
+    'The failed event of the same key that this one waits for; null for the failed one';
 
 create view inbox.recent as
 select r.event_id, r.consumer, r.received_at, r.source, r.redeliveries, r.last_redelivered_at
