@@ -60,6 +60,7 @@ bool Session::take_lease() {
         status_.beat();
         if (auto taken = log_.acquire(settings_.holder, settings_.lease)) {
             position_ = *taken;
+            source_.passed_a_transaction();
             lease_ = std::make_unique<Lease>(settings_, position_.epoch, status_,
                                              [this] { wake_up_.ring(); });
             return true;
@@ -224,6 +225,7 @@ void Session::settle() {
 
 void Session::record(PositionLog::Durability durability) {
     log_.record(position_, durability);
+    source_.passed_a_transaction();
     settled_ = true;
     recorded_ = Clock::now();
 }

@@ -69,7 +69,7 @@ void prepare_reading(Connection& connection) {
 }
 
 TableSource::TableSource(Connection& connection)
-    : connection_{connection}, floor_{connection.run(floor_sql).number(0, 0)} {
+    : connection_{connection}, newest_{connection.run(floor_sql).number(0, 0)} {
     connection_.prepare("poll", poll_statement());
 }
 
@@ -80,9 +80,8 @@ Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
         Format::binary);
     Poll poll;
     poll.upper = {std::string{result.at(0, 2)}, floor_};
-    std::int64_t newest;
-    std::memcpy(&newest, result.at(0, 0).data(), sizeof newest);
-    floor_ = std::byteswap(newest);
+    std::memcpy(&newest_, result.at(0, 0).data(), sizeof newest_);
+    newest_ = std::byteswap(newest_);
     const auto rows = static_cast<std::size_t>(result.rows() - 1);
     poll.complete = rows <= max_rows;
     if (!poll.complete) return poll;

@@ -34,11 +34,16 @@ public:
     // The committed events above lower, if they are at most max_rows.
     Poll poll(const Edge& lower, std::size_t max_rows);
 
+    // Tells that a transaction of this session has taken an xid since the last poll, and committed.
+    void passed_a_transaction() { floor_ = newest_; }
+
 private:
     Connection& connection_;
-    // Read before the next poll takes its snapshot: a transaction that gets its xid after that
-    // snapshot draws every seq later, hence above it.
-    std::int64_t floor_;
+    std::int64_t newest_;  // seq that had been drawn by the last poll
+    // A snapshot ends after the newest xid that has completed, so it does not list a running
+    // transaction with a newer one. Every later snapshot ends after an xid of our own, though, and
+    // whoever drew a seq before that xid is visible in it or listed.
+    std::int64_t floor_ = 0;
 };
 
 // Gives every event between the edges, above after_seq, to keep(), in batches; stops early when it
