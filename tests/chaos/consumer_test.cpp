@@ -26,13 +26,15 @@ protected:
         writers.stop();
         stage_.await_drained();
         ASSERT_TRUE(stops_gracefully(relay)) << relay.output();
+        const Verdict verdict = stage_.verdict(journal_);
+        ASSERT_TRUE(verdict.sound()) << verdict;
     }
     std::int64_t committed() const {
         return static_cast<std::int64_t>(journal_.count(Outcome::committed));
     }
     void expect_exact() const {
         const EffectVerdict verdict = effects_.verdict(journal_);
-        EXPECT_TRUE(verdict.exact()) << verdict;
+        EXPECT_TRUE(verdict.exact()) << verdict << ", dead letters: " << effects_.dead_letters();
     }
 
     Stage stage_;

@@ -23,6 +23,7 @@ constexpr auto applied_sql = "select count(*) from effect";
 constexpr auto changes_sql = "select sum(changes)::bigint from total";
 constexpr auto redelivered_sql =
     "select coalesce(sum(redeliveries), 0)::bigint from inbox.received";
+constexpr auto dead_sql = "select coalesce(string_agg(error, '; '), 'none') from inbox.dead";
 
 }  // namespace
 
@@ -56,6 +57,11 @@ std::int64_t Effects::number(const char* sql) const {
 std::int64_t Effects::applied() const { return number(applied_sql); }
 
 std::int64_t Effects::redelivered() const { return number(redelivered_sql); }
+
+std::string Effects::dead_letters() const {
+    pqxx::connection connection{database_.dsn()};
+    return pqxx::nontransaction{connection}.query_value<std::string>(dead_sql);
+}
 
 EffectVerdict Effects::verdict(const Journal& journal) const {
     EffectVerdict verdict;

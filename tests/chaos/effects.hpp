@@ -35,6 +35,7 @@ public:
 
     std::int64_t applied() const;
     std::int64_t redelivered() const;
+    std::string dead_letters() const;  // their errors, for a failure's message
     EffectVerdict verdict(const Journal& journal) const;
 
 private:

@@ -103,10 +103,11 @@ def file_size(path, text):
 
 
 def line_length(path, text):
-    limit = 100 if path.suffix in CODE else 120 if path.suffix in {".md", ".sql"} else None
-    for number, line in enumerate(text.splitlines() if limit else [], 1):
-        if len(line) > limit:
-            yield number, f"is {len(line)} columns wide; {limit} is the limit"
+    """C++ keeps to 100 by clang-format; what that cannot break, and the rest, keeps to this."""
+    checked = path.suffix in CODE | {".md", ".sql"}
+    for number, line in enumerate(text.splitlines() if checked else [], 1):
+        if len(line) > 120:
+            yield number, f"is {len(line)} columns wide; 120 is the limit"
 
 
 def python_functions(path, text):
@@ -139,8 +140,10 @@ def sleeps(path, text):
 
 
 def built_sql(path, text):
-    if path.suffix not in CPP | {".py"} or str(path) in BUILDS_SQL:
+    if path.suffix not in CPP | {".py"}:
         return
+    if path.parts[0] in ("tests", "bench") or str(path) in BUILDS_SQL:
+        return  # they name tables of their own making, which no parameter can
     for pattern in BUILT_SQL:
         yield from matches(pattern, text, "'{}': give SQL its values as parameters")
 
