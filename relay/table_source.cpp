@@ -82,6 +82,7 @@ Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
     poll.upper = {std::string{result.at(0, 2)}, floor_};
     std::memcpy(&newest_, result.at(0, 0).data(), sizeof newest_);
     newest_ = std::byteswap(newest_);
+    if (faults::mutant("early_floor")) floor_ = newest_;
     const auto rows = static_cast<std::size_t>(result.rows() - 1);
     poll.complete = rows <= max_rows;
     if (!poll.complete) return poll;

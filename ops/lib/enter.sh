@@ -1,6 +1,7 @@
 #!/bin/bash
-# enter.sh COMMAND…: runs it at the top of the checkout, with every package of ops/lib/packages at hand, in a process and
-# mount namespace of its own: whatever ends this script, nothing that it started is left. Needs root; reads no input.
+# enter.sh COMMAND…: runs it at the top of the checkout, with every package of ops/lib/packages at hand, in a process
+# and mount namespace of its own: whatever ends this script, nothing that it started is left.
+# Needs root; reads no input.
 set -euo pipefail
 umask 022
 lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -48,6 +48,27 @@ TEST_F(CommitOrder, PublishesALateCommitAfterItsSuccessors) {
     expect_sound();
 }
 
+// A snapshot's xmax is one above the newest xid that has ended: a running transaction beyond it is
+// not listed in the snapshot, although its events have lower seqs than others seen by then.
+TEST_F(CommitOrder, KeepsARunningTransactionThatTheSnapshotDoesNotList) {
+    // A long lease, as its renewals take xids, and so push the xmax up.
+    auto relay =
+        stage_.relay({{"POSTROOM_RELAY_IDLE_MS", "60000"}, {"POSTROOM_RELAY_LEASE_MS", "60000"}});
+    commit_one("account-3");
+    stage_.await_published(1);  // awake, and polling every millisecond from here on
+    Transaction older{stage_.writer_dsn(), journal_};
+    Transaction newest{stage_.writer_dsn(), journal_};
+    older.begin();
+    older.append("account-1");
+    newest.begin();
+    newest.append("account-2");
+    older.hold(std::chrono::milliseconds{300});
+    older.commit();
+    stage_.await_published(2);
+    newest.commit();
+    expect_sound();
+}
+
 TEST_F(CommitOrder, PublishesWhatASavepointKeptAndNothingThatItTookBack) {
     auto relay = stage_.relay();
     Transaction partial{stage_.writer_dsn(), journal_};

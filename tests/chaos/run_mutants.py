@@ -24,6 +24,8 @@ MUTANTS = {
     "no_inbox": (3, "ConsumerCrash.ARepeatedPublicationTakesEffectOnce", r"twice=[1-9]"),
     "no_flush": (6, "RelayCrash.FiftyGracefulStopsRepeatNothing", r"repeated=[1-9]"),
     "id_gt_last": (7, "CommitOrder.PublishesALateCommitAfterItsSuccessors", r"lost=[1-9]"),
+    "early_floor": (7, "CommitOrder.KeepsARunningTransactionThatTheSnapshotDoesNotList",
+                    r"lost=[1-9]"),
     "ignore_snapshots": (9, "CommitOrder.PublishesPreparedTransactionsWhenTheyCommit",
                          r"lost=[1-9]"),
     "xmin_gate": (10, "OpenWriters.DelayNobodyElse", r"an open writer delays the others"),
