@@ -17,6 +17,11 @@ if [[ $POSTROOM_CACHE != /* ]]; then
     exit 1
 fi
 
+if ! unshare --mount --pid --fork true 2>/dev/null; then
+    echo "may not make namespaces here: in a container, start that with --privileged" >&2
+    exit 1
+fi
+
 inside=
 stop() {
     trap '' INT TERM HUP
@@ -32,8 +37,12 @@ stop() {
 }
 
 started=$SECONDS
-trap 'kill -TERM "$inside" 2>/dev/null; exit 130' INT TERM HUP
-coproc ROOT { exec "$lib/root.sh"; }
+trap 'kill -KILL "$inside" 2>/dev/null; exit 130' INT TERM HUP
+# In namespaces as well: an interrupted installation leaves neither processes nor mounts.
+coproc ROOT {
+    exec setpriv --pdeathsig KILL \
+        unshare --mount --pid --fork --kill-child --mount-proc "$lib/root.sh"
+}
 inside=$ROOT_PID
 read -r root <&"${ROOT[0]}" || { wait "$inside"; exit 1; }
 ((SECONDS - started < 3)) || echo "✓ Debian 13 $((SECONDS - started)) s"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# inside.sh ROOT CHECKOUT COMMAND…: the first process of the namespaces that enter.sh makes. Mounts what the command
-# needs, then stays to pass signals on and to reap what others leave.
+# inside.sh ROOT CHECKOUT COMMAND…: the first process of the namespaces that enter.sh makes. Mounts
+# what the command needs, then stays to pass signals on and to reap what others leave.
 set -euo pipefail
 if [[ $1 == --init ]]; then
     shift
@@ -37,8 +37,10 @@ fi
 share "$checkout/.run" /run/postroom
 mount -t proc proc "$root/proc"
 
-clean=(HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-    CCACHE_DIR="$POSTROOM_CACHE/ccache" CCACHE_BASEDIR="$checkout" CCACHE_NOHASHDIR=1 PYTHONDONTWRITEBYTECODE=1
+clean=(HOME=/root LANG=C.UTF-8
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+    CCACHE_DIR="$POSTROOM_CACHE/ccache" CCACHE_BASEDIR="$checkout" CCACHE_NOHASHDIR=1
+    PYTHONDONTWRITEBYTECODE=1
     # The checkout may belong to the user who called sudo.
     GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*')
 while IFS= read -r name; do

@@ -1,13 +1,14 @@
 #!/bin/bash
-# Sees to it that everything of ops/lib/packages is there, and prints where: "/" on Debian 13, which gets what it lacks
-# by apt-get; elsewhere a Debian 13 root, made once for all checkouts in $POSTROOM_CACHE. Safe to run twice at once.
+# Sees to it that everything of ops/lib/packages is there, and prints where: "/" on Debian 13, which
+# gets what it lacks by apt-get; elsewhere a Debian 13 root, made once for all checkouts in
+# $POSTROOM_CACHE. Safe to run twice at once.
 set -euo pipefail
 umask 022
 lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 cache=${POSTROOM_CACHE:-/var/cache/postroom}
 mapfile -t packages <"$lib/packages"
 mkdir -p "$cache"
-log=$cache/root-$$.log
+log=$(mktemp "$cache/root-XXXXXX.log")
 
 fail() {
     printf '✗ %s; the end of %s:\n' "$1" "$log" >&2
@@ -17,7 +18,8 @@ fail() {
 
 apt_install() {
     local apt=(apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
-    { "${apt[@]}" update && DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends "$@"; } \
+    export DEBIAN_FRONTEND=noninteractive
+    { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "$@"; } \
         >>"$log" 2>&1 </dev/null || fail "cannot install $*"
 }
 
@@ -35,8 +37,10 @@ install_natively() {
     apt_install $missing
 }
 
-# Certificates that this machine trusts beyond Debian's must be trusted inside, or Maven cannot download.
-host_certificates() { find /usr/local/share/ca-certificates -name '*.crt' 2>/dev/null | sort; }
+# What this machine trusts beyond Debian's own must be trusted inside, or Maven cannot download.
+host_certificates() {
+    find /usr/local/share/ca-certificates -name '*.crt' 2>/dev/null | sort
+}
 
 make_root() {
     local target=$1 certificate hooks=()
@@ -44,11 +48,12 @@ make_root() {
     while IFS= read -r certificate; do
         hooks+=("--customize-hook=copy-in '$certificate' /usr/local/share/ca-certificates")
     done < <(host_certificates)
-    rm -rf "$target".part-*
-    mmdebstrap --variant=minbase --include="$(IFS=,; echo "${packages[*]}")" --aptopt='Acquire::Retries "3"' \
+    rm -rf "$target.part"
+    mmdebstrap --variant=minbase --include="$(IFS=,; echo "${packages[*]}")" \
+        --aptopt='Acquire::Retries "3"' \
         "${hooks[@]}" --customize-hook='chroot "$1" update-ca-certificates' \
-        trixie "$target.part-$$" >>"$log" 2>&1 </dev/null || fail 'cannot make the Debian 13 root'
-    mv -T "$target.part-$$" "$target"
+        trixie "$target.part" >>"$log" 2>&1 </dev/null || fail 'cannot make the Debian 13 root'
+    mv -T "$target.part" "$target"
 }
 
 # shellcheck source=/dev/null

@@ -65,8 +65,8 @@ class Kafka:
         with open(self.log, "ab") as output:
             done = subprocess.run(
                 [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted",
-                 f"--cluster-id={cluster}", "--config", properties], stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT)
+                 f"--cluster-id={cluster}", "--config", properties],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         if done.returncode != 0:
             raise StageFailed("Kafka could not format its data directory", self.log)
         self.process = process.spawn([*java, "kafka.Kafka", properties], self.log)

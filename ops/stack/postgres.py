@@ -26,7 +26,7 @@ max_wal_size = 4GB
 
 
 class Postgres:
-    """data_dir is made at the first start() and kept; whoever wants a fresh cluster removes it before."""
+    """data_dir is made at the first start() and kept; remove it before for a fresh cluster."""
 
     def __init__(self, data_dir, log):
         self.data_dir = pathlib.Path(data_dir)
@@ -50,7 +50,8 @@ class Postgres:
     def start(self):
         if not (self.data_dir / "PG_VERSION").exists():
             self._create()
-        (self.data_dir / "postmaster.pid").unlink(missing_ok=True)  # its pid means another namespace
+        # Its pid means nothing in this namespace.
+        (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
         self.port = process.free_port()
         self.process = process.spawn([BIN / "postgres", "-D", self.data_dir, "-p", str(self.port)],
                                      self.log, user=USER)

@@ -1,4 +1,4 @@
-"""run_release.py SCRIPT ARGUMENT…: builds the release preset, then becomes SCRIPT with its environment."""
+"""run_release.py SCRIPT ARGUMENT…: builds the release preset, then becomes SCRIPT."""
 
 import os
 import signal

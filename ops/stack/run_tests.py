@@ -45,7 +45,8 @@ def environment(build_dir, pg, broker):
                            ("lsan", "LSAN_OPTIONS")):
         suppressions = SOURCE_DIR / "tests" / f"{name}.supp"
         if suppressions.exists():
-            env[variable] = ":".join(filter(None, [env.get(variable), f"suppressions={suppressions}"]))
+            options = [env.get(variable), f"suppressions={suppressions}"]
+            env[variable] = ":".join(filter(None, options))
     return env
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 SOURCE_DIR = pathlib.Path(__file__).resolve().parents[2]
-# The checkout's .run; by a short path that the user postgres can reach where enter.sh could mount one.
+# The checkout's .run, by the short path that enter.sh mounts: the user postgres can reach it.
 RUN_DIR = pathlib.Path("/run/postroom") if os.path.ismount("/run/postroom") else SOURCE_DIR / ".run"
 LOG_DIR = RUN_DIR / "log"
 CACHE_DIR = pathlib.Path(os.environ.get("POSTROOM_CACHE", "/var/cache/postroom"))

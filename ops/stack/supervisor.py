@@ -109,7 +109,7 @@ class Stack:
             with stage("PostgreSQL and Kafka"):
                 self._postgres.start()
                 self._kafka.start()
-                # A relay would, at its first event; a consumer is ready only once it has partitions.
+                # A relay makes them at its first event; a consumer without partitions is not ready.
                 self._kafka.create_topics([f"outbox.event.{service}" for service in SERVICES])
             with stage("databases"):
                 passwords = provision(self._postgres, self.source_dir, self.bin_dir,

@@ -1,6 +1,5 @@
 """What ./ops/up leaves running: a Stack, until SIGTERM or until a server ends."""
 
-import pathlib
 import os
 import signal
 import sys
@@ -12,7 +11,7 @@ from supervisor import Stack
 def main():
     for sig in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sig, lambda *_: sys.exit(0))
-    with Stack(stages.SOURCE_DIR, pathlib.Path(os.environ["POSTROOM_BIN"]), stages.RUN_DIR) as stack:
+    with Stack(stages.SOURCE_DIR, os.environ["POSTROOM_BIN"], stages.RUN_DIR) as stack:
         stack.wait()
 
 
