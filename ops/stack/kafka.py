@@ -60,15 +60,8 @@ class Kafka:
         properties.write_text(SETTINGS.format(port=self.port, controller=controller,
                                               data=self.data_dir / "log"))
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        # With "=" below, since it may begin with "-".
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        with open(self.log, "ab") as output:
-            done = subprocess.run(
-                [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted",
-                 f"--cluster-id={cluster}", "--config", properties],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        if done.returncode != 0:
-            raise StageFailed("Kafka could not format its data directory", self.log)
+        if not (self.data_dir / "log/meta.properties").exists():
+            self._format(java, properties)
         self.process = process.spawn([*java, "kafka.Kafka", properties], self.log)
         process.wait_until(self._accepts, "Kafka",
                            lambda: self.process.poll() is None, self.log)
@@ -83,6 +76,17 @@ class Kafka:
         missing = [NewTopic(name, partitions, 1) for name in names if name not in known]
         for created in admin.create_topics(missing).values() if missing else ():
             created.result(30)
+
+    def _format(self, java, properties):
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        with open(self.log, "ab") as output:
+            done = subprocess.run(
+                # With "=", since it may begin with "-".
+                [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}",
+                 "--config", properties],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            raise StageFailed("Kafka could not format its data directory", self.log)
 
     def _accepts(self):
         with socket.socket() as probe:

@@ -1,7 +1,6 @@
 """run_release.py SCRIPT ARGUMENT…: builds the release preset, then becomes SCRIPT."""
 
 import os
-import signal
 import sys
 
 import jars
@@ -27,8 +26,7 @@ def main():
 
 
 if __name__ == "__main__":
-    for sig in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sig, lambda *_: sys.exit(130))
+    stages.exit_on_signals()
     try:
         main()
     except stages.StageFailed as failure:

@@ -5,7 +5,6 @@ import fcntl
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -71,9 +70,7 @@ def main():
         parser.error(f"{presets[0]} stands alone")
     preset = presets[0] if presets else "test"
 
-    # Ends the with-blocks below, and so the servers.
-    for sig in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sig, lambda *_: sys.exit(130))
+    stages.exit_on_signals()
     RUN_DIR.mkdir(parents=True, exist_ok=True)
     with open(RUN_DIR / "test.lock", "w", encoding="ascii") as lock:
         try:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,18 @@ class StageFailed(Exception):
     def __init__(self, what, log=None):
         super().__init__(what)
         self.log = log
+
+
+def exit_on_signals(code=130):
+    """Turns the first SIGINT or SIGTERM into SystemExit, so that with-blocks stop what they began;
+    more of them (Ctrl-C reaches every process) must not interrupt that."""
+    def leave(*_):
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sig, signal.SIG_IGN)
+        sys.exit(code)
+
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sig, leave)
 
 
 @contextlib.contextmanager

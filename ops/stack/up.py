@@ -1,7 +1,6 @@
 """What ./ops/up leaves running: a Stack, until SIGTERM or until a server ends."""
 
 import os
-import signal
 import sys
 
 import stages
@@ -9,8 +8,7 @@ from supervisor import Stack
 
 
 def main():
-    for sig in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sig, lambda *_: sys.exit(0))
+    stages.exit_on_signals(0)
     with Stack(stages.SOURCE_DIR, os.environ["POSTROOM_BIN"], stages.RUN_DIR) as stack:
         stack.wait()
 
