@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What announcing a change costs its writer: transactions a second of pgbench, each appending one event.
+"""What announcing a change costs its writer: pgbench's transactions a second, one event each.
 
     ./ops/bench append [--seconds S] [--rounds N]
 
 bare INSERT    a plain INSERT of the row that outbox.append would insert
-append, awake  outbox.append beside a session that holds the doorbell's lock, as a relay that is awake does
+append, awake  outbox.append beside a session that holds the doorbell's lock, as an awake relay does
 append, rings  outbox.append with nobody awake: a notification at every commit
-with a relay   as "append, awake", but the lock's holder is a relay at work, its broker on the same cores
+with a relay   as "append, awake", but the holder is a relay at work, its broker on the same cores
 
 The cases take turns, each round from an empty table, so that a disturbance hits them alike.
 """
@@ -34,7 +34,7 @@ from stages import stage
 BIN = pathlib.Path(os.environ["POSTROOM_BIN"]).resolve()
 CLIENTS = [16, 64]
 EVENT = """'bench', :key::text, 'OrderPlaced',
-    '{"order_id": 4711, "customer_id": 42, "currency_code": "EUR", "amount": 12345, "items": [{"product_id": 1}]}'"""
+    '{"order_id": 471, "customer_id": 42, "currency_code": "EUR", "amount": 12345, "items": [1]}'"""
 INSERT = f"""\\set key random(1, 100000)
 insert into outbox.event (aggregatetype, aggregateid, type, payload, body, content_type, headers)
 values ({EVENT}, null, null, null);
@@ -69,19 +69,26 @@ def listening(stand):
 def relay(stand):
     """A relay at work, from what is appended now on."""
     database.execute(stand.dsn, "select outbox.rebase(0, pg_current_snapshot())::text")
-    argv = [BIN / "postroom", "relay", "--database-dsn", stand.dsn, "--kafka-brokers", stand.brokers,
-            "--admin-listen", ""]
+    argv = servers.relay(BIN / "postroom", stand.dsn, stand.brokers)
     log = servers.DIRECTORY / "relay.log"
     with servers.child(argv, log) as process:
-        wait_until(lambda: database.execute(stand.dsn, "select leased from outbox.lag"), "the relay",
-                   lambda: process.poll() is None, log)
+        wait_until(
+            lambda: database.execute(stand.dsn, "select leased from outbox.lag"),
+            "the relay",
+            lambda: process.poll() is None,
+            log,
+        )
         yield
     if process.returncode:
         raise RuntimeError(f"the relay failed: {log.read_text()}")
 
 
-CASES = {"bare INSERT": (INSERT, nobody), "append, awake": (APPEND, awake),
-         "append, rings": (APPEND, listening), "with a relay": (APPEND, relay)}
+CASES = {
+    "bare INSERT": (INSERT, nobody),
+    "append, awake": (APPEND, awake),
+    "append, rings": (APPEND, listening),
+    "with a relay": (APPEND, relay),
+}
 
 
 @dataclasses.dataclass
@@ -103,11 +110,15 @@ class Stand:
         script.write_text(sql)
         database.execute(self.dsn, "truncate outbox.event")
         database.execute(self.dsn, "checkpoint")
+        flags = f"-n -M prepared -c {clients} -j 2 -T {seconds}"
         with beside(self):
             before = self.published()
             output = subprocess.run(
-                ["pgbench", self.dsn, "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(seconds),
-                 "-f", script], check=True, capture_output=True, text=True).stdout
+                ["pgbench", self.dsn, *flags.split(), "-f", script],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
             published = self.published() - before
         return Rate(float(re.search(r"tps = ([0-9.]+)", output)[1]), published / seconds)
 
@@ -125,7 +136,10 @@ def measure_all(stand, options):
             for clients, cases in rates.items():
                 for case, taken in cases.items():
                     taken.append(stand.measure(case, clients, options.seconds))
-    return {clients: {case: median(taken) for case, taken in cases.items()} for clients, cases in rates.items()}
+    return {
+        clients: {case: median(taken) for case, taken in cases.items()}
+        for clients, cases in rates.items()
+    }
 
 
 def median(rates):
@@ -137,7 +151,9 @@ def share(cases, case, of):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
@@ -146,15 +162,37 @@ def main():
         rates = measure_all(Stand(postgres, broker), options)
     for clients, cases in rates.items():
         print(f"\n{clients} clients")
-        report.table(["writers", "transactions/s", "of bare INSERT", "of append, awake", "published/s"], [
-            [case, f"{rate.transactions_per_second:,.0f}", f"{share(cases, case, 'bare INSERT'):.1%}",
-             f"{share(cases, case, 'append, awake'):.1%}", f"{rate.published_per_second:,.0f}"]
-            for case, rate in cases.items()])
-    report.save("append", before, {
-        "seconds": options.seconds, "rounds": options.rounds,
-        "clients": {c: {case: dataclasses.asdict(rate) for case, rate in cases.items()} for c, cases in rates.items()},
-        "awake_of_bare": {c: share(cases, "append, awake", "bare INSERT") for c, cases in rates.items()},
-        "kept_beside_a_relay": {c: share(cases, "with a relay", "append, awake") for c, cases in rates.items()}})
+        report.table(
+            ["writers", "transactions/s", "of bare INSERT", "of append, awake", "published/s"],
+            [
+                [
+                    case,
+                    f"{rate.transactions_per_second:,.0f}",
+                    f"{share(cases, case, 'bare INSERT'):.1%}",
+                    f"{share(cases, case, 'append, awake'):.1%}",
+                    f"{rate.published_per_second:,.0f}",
+                ]
+                for case, rate in cases.items()
+            ],
+        )
+    report.save(
+        "append",
+        before,
+        {
+            "seconds": options.seconds,
+            "rounds": options.rounds,
+            "clients": {
+                c: {case: dataclasses.asdict(rate) for case, rate in cases.items()}
+                for c, cases in rates.items()
+            },
+            "awake_of_bare": {
+                c: share(cases, "append, awake", "bare INSERT") for c, cases in rates.items()
+            },
+            "kept_beside_a_relay": {
+                c: share(cases, "with a relay", "append, awake") for c, cases in rates.items()
+            },
+        },
+    )
 
 
 if __name__ == "__main__":

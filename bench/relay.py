@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""How fast a full outbox reaches Kafka, with what CPU and memory: postroom, what the machine allows, Debezium.
+"""How fast a full outbox reaches Kafka: what the machine allows, postroom, Debezium.
 
     ./ops/bench relay [--events N] [--rounds N]
 
-Each shape fills one table. The ceiling and postroom take turns at draining it; Debezium then drains the same
-changes twice through two slots, in one JVM, so that its second drain is a warm one. Every drain has a fresh topic
-with the same partitions, and lasts from the start of its process (or connector) until the topic holds all events.
+Each shape fills one table. The ceiling and postroom take turns at draining it; Debezium then
+drains the same changes twice through two slots, in one JVM, so that its second drain is a warm
+one. Every drain has a fresh topic with the same partitions, and lasts from the start of its
+process (or connector) until the topic holds all events.
 """
 
 import argparse
@@ -61,7 +62,9 @@ class Process:
 
     def check(self, flags=os.WNOHANG):
         """Raises if it has failed."""
-        pid, status, usage = os.wait4(self._child.pid, flags) if self._usage is None else (0, 0, None)
+        pid, status, usage = (
+            os.wait4(self._child.pid, flags) if self._usage is None else (0, 0, None)
+        )
         if pid:
             self._usage, self._child.returncode = usage, os.waitstatus_to_exitcode(status)
         if self._child.returncode:
@@ -91,7 +94,9 @@ class Bench:
         while (records := self.topics.records(topic, PARTITIONS)) < self.events:
             check()
             if time.monotonic() > deadline:
-                raise RuntimeError(f"{topic}: {records} of {self.events} events after {DRAIN_SECONDS} s")
+                raise RuntimeError(
+                    f"{topic}: {records} of {self.events} events after {DRAIN_SECONDS} s"
+                )
             time.sleep(0.01)
         if records > self.events:
             raise RuntimeError(f"{topic}: {records} records for {self.events} events")
@@ -104,8 +109,11 @@ class Bench:
             elapsed = time.monotonic() - started
             usage = process.wait()
         self.topics.delete(topic)
-        return Drain(self.events / elapsed, (usage.ru_utime + usage.ru_stime) / self.events * 1e6,
-                     usage.ru_maxrss / 1024)
+        return Drain(
+            self.events / elapsed,
+            (usage.ru_utime + usage.ru_stime) / self.events * 1e6,
+            usage.ru_maxrss / 1024,
+        )
 
     def ceiling(self):
         _, topic = self.fresh_topic()
@@ -114,9 +122,9 @@ class Bench:
     def postroom(self):
         prefix, topic = self.fresh_topic()
         database.execute(self.dsn, "select outbox.rebase(0, '1:1:')::text")
-        return self.process([BIN / "postroom", "relay", "--database-dsn", self.dsn, "--kafka-brokers", self.brokers,
-                             "--kafka-topic-prefix", prefix, "--relay-stop-when-drained", "true",
-                             "--admin-listen", ""], topic)
+        argv = servers.relay(BIN / "postroom", self.dsn, self.brokers)
+        argv += ["--kafka-topic-prefix", prefix, "--relay-stop-when-drained", "true"]
+        return self.process(argv, topic)
 
     def debezium(self, worker, slot):
         _, topic = self.fresh_topic()
@@ -152,8 +160,12 @@ def measure(postgres, broker, per_transaction, options):
         with stage(f"round {round_number + 1} of {options.rounds}"):
             drains["ceiling"].append(bench.ceiling())
             drains["postroom"].append(bench.postroom())
-    with (stage("Debezium, twice"),
-          debezium.connect(servers.DIRECTORY, os.environ["POSTROOM_DEBEZIUM_JARS"], broker.brokers) as worker):
+    with (
+        stage("Debezium, twice"),
+        debezium.connect(
+            servers.DIRECTORY, os.environ["POSTROOM_DEBEZIUM_JARS"], broker.brokers
+        ) as worker,
+    ):
         drains["debezium first"] = [bench.debezium(worker, "first")]
         drains["debezium warm"] = [bench.debezium(worker, "warm")]
     return {name: median(taken) for name, taken in drains.items()}
@@ -162,13 +174,25 @@ def measure(postgres, broker, per_transaction, options):
 def print_shape(shape, drains):
     print(f"\n{shape}")
     postroom = drains["postroom"].events_per_second
-    report.table(["relay", "events/s", "CPU µs/event", "peak MB", "postroom is"], [
-        [name, f"{d.events_per_second:,.0f}", f"{d.cpu_us_per_event:.2f}", f"{d.peak_mb:,.0f}",
-         f"{postroom / d.events_per_second:.2f} x"] for name, d in drains.items()])
+    report.table(
+        ["relay", "events/s", "CPU µs/event", "peak MB", "postroom is"],
+        [
+            [
+                name,
+                f"{d.events_per_second:,.0f}",
+                f"{d.cpu_us_per_event:.2f}",
+                f"{d.peak_mb:,.0f}",
+                f"{postroom / d.events_per_second:.2f} x",
+            ]
+            for name, d in drains.items()
+        ],
+    )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
@@ -177,14 +201,27 @@ def main():
         with servers.running() as (postgres, broker):
             results[shape] = measure(postgres, broker, per_transaction, options)
         print_shape(shape, results[shape])
-    report.save("relay", before, {
-        "events": options.events, "rounds": options.rounds, "partitions": PARTITIONS,
-        "shapes": {shape: {name: dataclasses.asdict(drain) for name, drain in drains.items()}
-                   for shape, drains in results.items()},
-        "postroom_of_ceiling": {s: r["postroom"].events_per_second / r["ceiling"].events_per_second
-                                for s, r in results.items()},
-        "postroom_of_debezium_warm": {s: r["postroom"].events_per_second / r["debezium warm"].events_per_second
-                                      for s, r in results.items()}})
+    report.save(
+        "relay",
+        before,
+        {
+            "events": options.events,
+            "rounds": options.rounds,
+            "partitions": PARTITIONS,
+            "shapes": {
+                shape: {name: dataclasses.asdict(drain) for name, drain in drains.items()}
+                for shape, drains in results.items()
+            },
+            "postroom_of_ceiling": {
+                s: r["postroom"].events_per_second / r["ceiling"].events_per_second
+                for s, r in results.items()
+            },
+            "postroom_of_debezium_warm": {
+                s: r["postroom"].events_per_second / r["debezium warm"].events_per_second
+                for s, r in results.items()
+            },
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every benchmark leaves behind: a table on standard output, and a JSON file that names the machine."""
+"""What every benchmark leaves behind: a table, and a JSON file that describes the machine."""
 
 import datetime
 import json
@@ -13,10 +13,15 @@ RESULTS = pathlib.Path(__file__).parents[1] / "results"
 def machine():
     def fields(path):
         lines = pathlib.Path(path).read_text().splitlines()
-        return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        return {
+            name.strip(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines)
+        }
 
     def version(*argv):
-        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()[0]
+        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()[
+            0
+        ]
 
     return {
         "cpu": fields("/proc/cpuinfo").get("model name", platform.machine()),
@@ -33,8 +38,10 @@ def table(columns, rows):
     """Prints the rows of text, the first column to the left and the others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(columns, *rows)]
     for row in [columns, *rows]:
-        first, *others = (cell.ljust(width) if at == 0 else cell.rjust(width)
-                          for at, (cell, width) in enumerate(zip(row, widths)))
+        first, *others = (
+            cell.ljust(width) if at == 0 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths))
+        )
         print("  ".join([first, *others]), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Kafka broker of a benchmark's own, as ops/stack makes them, and what it asks of them."""
+"""A benchmark's own PostgreSQL and Kafka broker, as ops/stack makes them."""
 
 import contextlib
 import pathlib
@@ -21,7 +21,8 @@ POSTGRES_SETTINGS = {
     "shared_buffers": "1GB",
     "max_wal_size": "16GB",
     "checkpoint_timeout": "1h",
-    "autovacuum": "off",  # it would disturb one measurement and not another; benchmarks vacuum themselves
+    # It would disturb one measurement and not another; benchmarks vacuum themselves.
+    "autovacuum": "off",
 }
 
 
@@ -57,6 +58,12 @@ def child(argv, log):
         process.stop(started)
 
 
+def relay(postroom, dsn, brokers):
+    """The command line of a relay without its HTTP port."""
+    where = ["--database-dsn", dsn, "--kafka-brokers", brokers]
+    return [postroom, "relay", *where, "--admin-listen", ""]
+
+
 class Topics:
     """Makes topics, counts the records that they were ever sent, and deletes them."""
 
@@ -71,16 +78,22 @@ class Topics:
         made[name].result()
 
         def readable():
-            self._consumer.list_topics(name)  # without it, the consumer never learns of a new topic's leaders
+            self._consumer.list_topics(
+                name
+            )  # without it, the consumer never learns of a new topic's leaders
             with contextlib.suppress(confluent_kafka.KafkaException):
                 return self.records(name, partitions) == 0
 
-        process.wait_until(readable, f"topic {name}", lambda: self._broker.process.poll() is None, self._broker.log)
+        process.wait_until(
+            readable, f"topic {name}", lambda: self._broker.process.poll() is None, self._broker.log
+        )
 
     def delete(self, name):
         self._admin.delete_topics([name])[name].result()
 
     def records(self, name, partitions):
-        ends = (self._consumer.get_watermark_offsets(confluent_kafka.TopicPartition(name, p), timeout=5)
-                for p in range(partitions))
+        ends = (
+            self._consumer.get_watermark_offsets(confluent_kafka.TopicPartition(name, p), timeout=5)
+            for p in range(partitions)
+        )
         return sum(end for _, end in ends)

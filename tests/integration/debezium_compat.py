@@ -1,8 +1,9 @@
-"""Debezium's Outbox Event Router and `postroom relay` send the same events of one table in the same order per key.
+"""Debezium's Outbox Event Router and `postroom relay` agree on one table, in order per key.
 
-Whoever uses the one can change to the other without touching the table, its writers or the consumers: same keys,
-ids, types and values, on the same partitions. The table is crossed from one of its partitions into the next, by
-writers that overlap, roll back, use savepoints and mix outbox.append with plain INSERTs in Debezium's layout.
+Whoever uses the one can change to the other without touching the table, its writers or the
+consumers: same keys, ids, types and values, on the same partitions. Writers that overlap, roll
+back, use savepoints and mix outbox.append with plain INSERTs in Debezium's layout cross from one
+partition of the table into the next.
 """
 
 import concurrent.futures
@@ -48,17 +49,25 @@ def execute(dsn, sql, *parameters):
 
 
 def transaction(connection, random_source):
-    """One to five events, each of a key that is locked before; sometimes some of them, or all, are taken back."""
-    keys = sorted(random_source.sample(range(KEYS), random_source.randint(1, 5)))  # sorted: no deadlock
+    """One to five events of locked keys; sometimes some of them, or all, are taken back."""
+    # Sorted: no deadlock.
+    keys = sorted(random_source.sample(range(KEYS), random_source.randint(1, 5)))
     for key in map(str, keys):
         connection.execute("select outbox.lock_aggregate('order', %s)", [key])
         connection.execute("savepoint before")
-        payload = json.dumps({"order_id": key, "note": "für 5 €", "amount": random_source.randint(1, 10**6)})
+        payload = json.dumps(
+            {"order_id": key, "note": "für 5 €", "amount": random_source.randint(1, 10**6)}
+        )
         if random_source.random() < 0.5:
-            connection.execute("select outbox.append('order', %s, 'OrderPlaced', %s::jsonb)", [key, payload])
+            connection.execute(
+                "select outbox.append('order', %s, 'OrderPlaced', %s::jsonb)", [key, payload]
+            )
         else:
-            connection.execute("insert into outbox.event (id, aggregatetype, aggregateid, type, payload)"
-                               " values (%s, 'order', %s, 'OrderPaid', %s)", [uuid.uuid4(), key, payload])
+            connection.execute(
+                "insert into outbox.event (id, aggregatetype, aggregateid, type, payload)"
+                " values (%s, 'order', %s, 'OrderPaid', %s)",
+                [uuid.uuid4(), key, payload],
+            )
         if random_source.random() < 0.1:
             connection.execute("rollback to before")
     connection.rollback() if random_source.random() < 0.1 else connection.commit()
@@ -75,7 +84,10 @@ def prepare(dsn):
     """Migrates, opens the slot, and appends across the border of two partitions."""
     subprocess.run([POSTROOM, "migrate", "--dsn", dsn], check=True)
     debezium.create_slot(dsn, psycopg.conninfo.conninfo_to_dict(dsn)["dbname"])
-    execute(dsn, "select setval('outbox.event_seq_seq', (select partition_events from outbox.setting) - 300)")
+    execute(
+        dsn,
+        "select setval('outbox.event_seq_seq', partition_events - 300) from outbox.setting",
+    )
     with concurrent.futures.ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(lambda seed: write(dsn, seed), range(WRITERS)))
     parts = execute(dsn, "select count(distinct tableoid), count(*) from outbox.event").fetchone()
@@ -86,14 +98,17 @@ def prepare(dsn):
 
 def create_topics(names):
     admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": BROKERS})
-    for made in admin.create_topics([confluent_kafka.admin.NewTopic(n, PARTITIONS, 1) for n in names]).values():
+    for made in admin.create_topics(
+        [confluent_kafka.admin.NewTopic(n, PARTITIONS, 1) for n in names]
+    ).values():
         made.result()
 
 
 def read(topic, events, check):
     """Per key, what the topic holds of it, in order."""
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": BROKERS, "group.id": topic,
-                                         "auto.offset.reset": "earliest"})
+    consumer = confluent_kafka.Consumer(
+        {"bootstrap.servers": BROKERS, "group.id": topic, "auto.offset.reset": "earliest"}
+    )
     consumer.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
     by_key, count, deadline = {}, 0, time.monotonic() + LIMIT_SECONDS
     while count < events:
@@ -105,9 +120,18 @@ def read(topic, events, check):
                 raise confluent_kafka.KafkaException(message.error())
             headers = dict(message.headers())
             by_key.setdefault(message.key().decode(), []).append(
-                (headers["id"].decode(), headers["type"].decode(), message.value().decode(), message.partition()))
+                (
+                    headers["id"].decode(),
+                    headers["type"].decode(),
+                    message.value().decode(),
+                    message.partition(),
+                )
+            )
             count += 1
-    ends = [consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, p))[1] for p in range(PARTITIONS)]
+    ends = [
+        consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, p))[1]
+        for p in range(PARTITIONS)
+    ]
     if sum(ends) != events:
         sys.exit(f"{topic}: {sum(ends)} records for {events} events")
     consumer.close()
@@ -115,23 +139,30 @@ def read(topic, events, check):
 
 
 def by_postroom(dsn, name, events):
-    subprocess.run([POSTROOM, "relay", "--database-dsn", dsn, "--kafka-brokers", BROKERS, "--kafka-topic-prefix",
-                    f"{name}.postroom.", "--admin-listen", "", "--relay-stop-when-drained", "true"],
-                   check=True, timeout=LIMIT_SECONDS)
+    argv = [POSTROOM, "relay", "--database-dsn", dsn, "--kafka-brokers", BROKERS]
+    argv += ["--kafka-topic-prefix", f"{name}.postroom.", "--admin-listen", ""]
+    argv += ["--relay-stop-when-drained", "true"]
+    subprocess.run(argv, check=True, timeout=LIMIT_SECONDS)
     return read(f"{name}.postroom.order", events, check=lambda: None)
 
 
 def by_debezium(dsn, name, events):
-    with (tempfile.TemporaryDirectory() as directory,
-          debezium.connect(pathlib.Path(directory), JARS, BROKERS, heap="512m") as worker):
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        debezium.connect(pathlib.Path(directory), JARS, BROKERS, heap="512m") as worker,
+    ):
         worker.start(name, debezium.connector(dsn, name, f"{name}.debezium.${{routedByValue}}"))
         return read(f"{name}.debezium.order", events, check=lambda: worker.check(name))
 
 
 def drop(name):
     """Also its slot, once the server has noticed that its reader is gone."""
-    execute(SERVER, "select pg_terminate_backend(active_pid, 5000) from pg_replication_slots"
-                    " where database = %s and active", name)
+    execute(
+        SERVER,
+        "select pg_terminate_backend(active_pid, 5000) from pg_replication_slots"
+        " where database = %s and active",
+        name,
+    )
     execute(SERVER, f"drop database {name} with (force)")
 
 

@@ -1,4 +1,4 @@
-"""Debezium's PostgreSQL connector in a standalone Kafka Connect, as the peer that reads the same table."""
+"""Debezium's PostgreSQL connector in a standalone Kafka Connect, reading the same table."""
 
 import contextlib
 import json
@@ -70,8 +70,12 @@ class Connect:
         self._url = url
 
     def _call(self, method, path, body=None):
-        request = urllib.request.Request(self._url + path, method=method, headers={"Content-Type": "application/json"},
-                                         data=json.dumps(body).encode() if body else None)
+        request = urllib.request.Request(
+            self._url + path,
+            method=method,
+            headers={"Content-Type": "application/json"},
+            data=json.dumps(body).encode() if body else None,
+        )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read() or "null")
 
@@ -98,7 +102,8 @@ def connect(directory, jars, brokers, heap="2g"):
     """Yields a Connect without connectors, its files in the directory."""
     port = process.free_port()
     settings, log = directory / "connect.properties", directory / "connect.log"
-    settings.write_text(f"""
+    settings.write_text(
+        f"""
 bootstrap.servers={brokers}
 listeners=http://127.0.0.1:{port}
 key.converter=org.apache.kafka.connect.storage.StringConverter
@@ -106,9 +111,18 @@ value.converter=org.apache.kafka.connect.storage.StringConverter
 offset.storage.file.filename={directory}/connect.offsets
 plugin.discovery=service_load
 connector.client.config.override.policy=All
-""")
-    java = ["java", f"-Xmx{heap}", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars}/*"]
-    started = process.spawn([*java, "org.apache.kafka.connect.cli.ConnectStandalone", settings], log)
+"""
+    )
+    java = [
+        "java",
+        f"-Xmx{heap}",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-cp",
+        f"{jars}/*",
+    ]
+    started = process.spawn(
+        [*java, "org.apache.kafka.connect.cli.ConnectStandalone", settings], log
+    )
     try:
         worker = Connect(started, f"http://127.0.0.1:{port}")
         process.wait_until(worker.ready, "Kafka Connect", lambda: started.poll() is None, log)
