@@ -31,7 +31,12 @@ void Doorbell::wake() {
 }
 
 void Doorbell::release() {
-    if (held_) connection_.run("select pg_advisory_unlock(1886352244, 0)");
+    if (held_) {
+        connection_.run("select pg_advisory_unlock(1886352244, 0)");
+        // Whoever saw the lock held has an older xid than this one, so that every later snapshot
+        // lists it for as long as it runs.
+        connection_.run("select pg_current_xact_id()");
+    }
     held_ = false;
     released_at_.clear();
 }
