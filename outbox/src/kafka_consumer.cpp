@@ -1,8 +1,12 @@
 #include "kafka_consumer.hpp"
 
+#include <algorithm>
 #include <array>
+#include <format>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <utility>
 
 namespace outbox {
 namespace {
@@ -31,6 +35,27 @@ std::map<std::string, std::string> properties(const ConsumerOptions& options) {
                                            {"log_level", "3"}};
     for (const auto& [name, value] : options.kafka) all[name] = value;
     return all;
+}
+
+bool is_text(const std::string& bytes) {
+    const bool plain = std::ranges::all_of(bytes, [](char c) { return c > 0; });
+    if (plain) return true;
+    if (bytes.contains('\0')) return false;  // which PostgreSQL keeps in no text
+    try {
+        static_cast<void>(nlohmann::json(bytes).dump());
+        return true;
+    } catch (const nlohmann::json::type_error&) {
+        return false;
+    }
+}
+
+// PostgreSQL's text is UTF-8: anything else makes the message malformed, and is kept in hex.
+void keep_as_text(Delivery& delivery, std::string& bytes, const std::string& what) {
+    if (is_text(bytes)) return;
+    std::string hex = "\\x";
+    for (const unsigned char c : bytes) hex += std::format("{:02x}", c);
+    bytes = std::move(hex);
+    if (delivery.malformed.empty()) delivery.malformed = what + " is not UTF-8 text";
 }
 
 }  // namespace
@@ -120,12 +145,14 @@ Delivery KafkaConsumer::delivery(const rd_kafka_message_t& message) const {
             event.headers[name] =
                 std::string{static_cast<const char*>(value), value != nullptr ? size : 0};
     }
-    event.type = event.headers.contains("type") ? event.headers["type"] : "";
     try {
         event.id = EventId::parse(event.headers.contains("id") ? event.headers["id"] : "");
     } catch (const std::invalid_argument& error) {
         delivery.malformed = std::string{"header id: "} + error.what();
     }
+    keep_as_text(delivery, event.key, "the key");
+    for (auto& [header, text] : event.headers) keep_as_text(delivery, text, "header " + header);
+    event.type = event.headers.contains("type") ? event.headers["type"] : "";
     return delivery;
 }
 

@@ -11,7 +11,8 @@ void Offsets::begin(const Partition& partition, std::int64_t offset) {
 }
 
 void Offsets::finish(const Partition& partition, std::int64_t offset) {
-    partitions_[partition].unfinished.erase(offset);
+    const auto found = partitions_.find(partition);
+    if (found != partitions_.end()) found->second.unfinished.erase(offset);
 }
 
 Offsets::Positions Offsets::take() {

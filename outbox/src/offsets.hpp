@@ -16,6 +16,7 @@ public:
     using Positions = std::map<Partition, std::int64_t>;
 
     void begin(const Partition& partition, std::int64_t offset);
+    // Nothing for a partition that has been cleared meanwhile.
     void finish(const Partition& partition, std::int64_t offset);
     // For each partition that moved since the last call, the offset to go on from.
     Positions take();

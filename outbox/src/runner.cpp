@@ -42,6 +42,7 @@ void Consumer::Runner::run(const std::stop_token& stop) {
                             commit();
                             offsets_.clear();
                             waiting_.clear();
+                            ++revocations_;
                         }};
     kafka_ = &kafka;
     Clock::time_point partitions_made{};
@@ -90,7 +91,9 @@ std::vector<Delivery> Consumer::Runner::take_batch() {
             wait = std::clamp(
                 std::chrono::ceil<std::chrono::milliseconds>(*last_call - Clock::now()), 0ms, wait);
         }
+        const auto revocations = revocations_;
         auto delivery = kafka_->poll(wait);
+        if (revocations_ != revocations) batch.clear();  // their next owner gets them again
         if (!delivery) break;
         admit(std::move(*delivery), batch);
     }

@@ -51,6 +51,7 @@ private:
     Waiting waiting_;
     std::mt19937 random_{std::random_device{}()};
     KafkaConsumer* kafka_ = nullptr;  // while running
+    std::uint64_t revocations_ = 0;
     std::atomic<bool> ready_{false};
     enum Count {
         received,

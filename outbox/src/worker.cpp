@@ -20,6 +20,7 @@ using Kind = Outcome::Kind;
 // shutdowns, resources.
 bool is_infrastructure(const pqxx::sql_error& error) {
     const auto& state = error.sqlstate();
+    if (state == "57014") return false;  // a statement that takes too long does so again
     return state.starts_with("08") || state.starts_with("40") || state.starts_with("53") ||
            state.starts_with("57") || state.starts_with("58") || state == "55P03" ||
            state == "25006";
@@ -106,7 +107,7 @@ std::optional<std::vector<Outcome>> Worker::process(std::span<Delivery* const> d
                 throw;
             } catch (const pqxx::sql_error& error) {
                 if (is_infrastructure(error)) throw;
-            } catch (const std::exception&) {
+            } catch (...) {
                 // One of them fails; which one shows when each is alone.
             }
             fell_back = true;
@@ -145,6 +146,8 @@ Outcome Worker::apply_alone(pqxx::connection& connection, Delivery& delivery) {
         return {.kind = Kind::failed, .error = error.what(), .poison = true};
     } catch (const std::exception& error) {
         return {.kind = Kind::failed, .error = error.what()};
+    } catch (...) {
+        return {.kind = Kind::failed, .error = "the handler threw what is no std::exception"};
     }
 }
 
@@ -152,6 +155,7 @@ Outcome Worker::apply_alone(pqxx::connection& connection, Delivery& delivery) {
 std::vector<Outcome> Worker::apply(pqxx::work& tx, std::span<Delivery* const> deliveries) {
     std::vector<std::string> keys;
     for (const auto* delivery : deliveries) {
+        if (!delivery->malformed.empty()) throw PoisonMessage{delivery->malformed};
         if (!delivery->message.key.empty()) keys.push_back(delivery->message.key);
     }
     std::map<std::string, std::string> blocked;
@@ -163,7 +167,6 @@ std::vector<Outcome> Worker::apply(pqxx::work& tx, std::span<Delivery* const> de
     std::vector<Delivery*> handled;
     for (std::size_t i = 0; i < deliveries.size(); ++i) {
         const auto& delivery = *deliveries[i];
-        if (!delivery.malformed.empty()) throw PoisonMessage{delivery.malformed};
         if (const auto behind = blocked.find(delivery.lane()); behind != blocked.end()) {
             if (behind->second != delivery.message.id.to_string())
                 park(tx, delivery, "waits behind " + behind->second, behind->second);

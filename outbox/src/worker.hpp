@@ -30,8 +30,8 @@ public:
 
     // An outcome for each delivery, in order. Once one of a key has failed, the later ones of that
     // key are left as failed, too, without an attempt (an empty error). Waits for the database as
-    // long as it takes; nullopt when told to stop meanwhile: nothing was applied then. fell_back
-    // tells that it went one by one.
+    // long as it takes; nullopt when told to stop meanwhile: what was applied by then, the inbox
+    // knows. fell_back tells that it went one by one.
     std::optional<std::vector<Outcome>> process(std::span<Delivery* const> deliveries,
                                                 const std::stop_token& stop, bool& fell_back);
 

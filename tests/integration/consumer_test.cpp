@@ -188,6 +188,46 @@ TEST_F(ConsumerTest, ParksPoisonAtOnceAndWhatIsNoEvent) {
         query<int>("select count(*) from inbox.dead where error like 'header id: not a UUID%'"), 1);
 }
 
+TEST_F(ConsumerTest, ParksWhatIsNoTextInHexAndGoesOn) {
+    auto bad_header = draft("b", "2");
+    bad_header.headers["own"] = std::string{"\0", 1};
+    support::produce(topic_, {draft("\xff", "1"), bad_header, draft("c", "fine")});
+    start(effect);
+    support::eventually(30s, "two dead letters",
+                        [&] { return query<int>("select count(*) from inbox.dead") == 2; });
+    await_effects(1);
+    EXPECT_EQ(
+        query<std::string>("select key from inbox.dead where error = 'the key is not UTF-8 text'"),
+        "\\xff");
+    EXPECT_EQ(query<std::string>("select headers ->> 'own' from inbox.dead_letter "
+                                 "where error = 'header own is not UTF-8 text'"),
+              "\\x00");
+}
+
+TEST_F(ConsumerTest, AppliesEachEventOnceWhileMembersComeAndGo) {
+    std::vector<support::Draft> drafts;
+    for (int i = 0; i < 3000; ++i)
+        drafts.push_back(draft(std::to_string(i % 97), std::to_string(i)));
+    support::produce(topic_, drafts);
+    auto small = options();
+    small.batch = 10;
+    start(effect, small);
+    for (int i = 0; i < 4; ++i) {
+        outbox::Consumer guest{small};
+        guest.on("Happened", effect);
+        std::jthread visit{[&](const std::stop_token& token) { guest.run(token); }};
+        support::eventually(60s, "the guest to be a member", [&] { return guest.ready(); });
+    }
+    await_effects(3000);
+    stop();
+    EXPECT_EQ(query<int>("select count(*) from effect"), 3000);
+    EXPECT_EQ(
+        query<int>(
+            "select count(*) from (select n, lag(payload::int) over (partition by key order by n) "
+            "as before, payload::int as now from effect) e where now < before"),
+        0);
+}
+
 TEST_F(ConsumerTest, PassesOverTypesItDoesNotHandle) {
     auto other = draft("a", "1");
     other.headers["type"] = "SomethingElse";

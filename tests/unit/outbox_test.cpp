@@ -61,6 +61,14 @@ TEST(Offsets, CommitsOnlyBelowTheLowestUnfinished) {
     EXPECT_EQ(offsets.take().at(partition), 8);
 }
 
+TEST(Offsets, KeepNothingOfAPartitionThatIsFinishedAfterItWent) {
+    outbox::Offsets offsets;
+    offsets.begin({"t", 0}, 500);
+    offsets.clear();
+    offsets.finish({"t", 0}, 500);
+    EXPECT_TRUE(offsets.take().empty());
+}
+
 Delivery delivery(const std::string& key, std::int64_t offset) {
     Delivery made;
     made.message.topic = "t";
