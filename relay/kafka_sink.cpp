@@ -63,7 +63,7 @@ struct KafkaSink::Topic {
     std::string unusable;
 };
 
-KafkaSink::KafkaSink(const KafkaOptions& options, Mode mode)
+KafkaSink::KafkaSink(const KafkaOptions& options, Batches batches)
     : options_{options}, producer_{nullptr, &rd_kafka_destroy} {
     std::unique_ptr<rd_kafka_conf_t, void (*)(rd_kafka_conf_t*)> conf{rd_kafka_conf_new(),
                                                                       &rd_kafka_conf_destroy};
@@ -77,8 +77,8 @@ KafkaSink::KafkaSink(const KafkaOptions& options, Mode mode)
          "murmur2_random"},  // as Java's clients do, so that keys land where theirs do
         {"compression.codec", options.compression},
         {"linger.ms", "1"},
-        {"batch.size", "900000"},
-        {"batch.num.messages", mode == Mode::one_by_one ? "1" : "10000"},
+        {"batch.size", std::to_string(batches.bytes)},
+        {"batch.num.messages", batches.one_by_one ? "1" : "10000"},
         {"queue.buffering.max.messages", "40000"},
         {"queue.buffering.max.kbytes", "32768"},
         {"reconnect.backoff.max.ms", "1000"},

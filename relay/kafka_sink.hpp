@@ -43,9 +43,11 @@ struct Refusal {
 
 class KafkaSink {
 public:
-    // one_by_one: a request carries one message, so that a refusal names its culprit.
-    enum class Mode { batched, one_by_one };
-    KafkaSink(const KafkaOptions& options, Mode mode);
+    struct Batches {
+        bool one_by_one = false;  // a request carries one message, so that a refusal names it
+        int bytes = 900'000;      // at most, before compression; a topic may allow fewer
+    };
+    KafkaSink(const KafkaOptions& options, Batches batches);
     ~KafkaSink();  // drops what is queued: it is published again from the recorded position
     KafkaSink(const KafkaSink&) = delete;
     KafkaSink& operator=(const KafkaSink&) = delete;

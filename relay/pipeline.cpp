@@ -27,13 +27,13 @@ void pause(std::chrono::milliseconds time, const std::stop_token& stop) {
 void run(const Settings& settings, Status& status, const std::stop_token& stop) {
     constexpr auto first_backoff = 50ms;
     auto backoff = first_backoff;
-    std::optional<std::int64_t> suspect;
+    Caution caution;
     while (!stop.stop_requested()) {
         const auto began = std::chrono::steady_clock::now();
         try {
             const WakeUp wake_up;
             const std::stop_callback on_stop{stop, [&wake_up] { wake_up.ring(); }};
-            Session session{settings, status, stop, wake_up, suspect};
+            Session session{settings, status, stop, wake_up, caution};
             session.run();
             break;
         } catch (const WrongSystem&) {

@@ -9,15 +9,16 @@ namespace relay {
 namespace {
 
 using namespace std::chrono_literals;
+constexpr int least_batch_bytes = 10'000;
 
 }  // namespace
 
 Publisher::Publisher(const Settings& settings, Status& status, DeadLetters& dead_letters,
-                     std::optional<std::int64_t>& suspect, Hooks hooks)
+                     Caution& caution, Hooks hooks)
     : settings_{settings},
       status_{status},
       dead_letters_{dead_letters},
-      suspect_{suspect},
+      caution_{caution},
       hooks_{std::move(hooks)} {
     make_sink();
 }
@@ -25,7 +26,8 @@ Publisher::Publisher(const Settings& settings, Status& status, DeadLetters& dead
 void Publisher::make_sink() {
     sink_.reset();
     sink_ = std::make_unique<KafkaSink>(
-        settings_.kafka, suspect_ ? KafkaSink::Mode::one_by_one : KafkaSink::Mode::batched);
+        settings_.kafka, KafkaSink::Batches{.one_by_one = caution_.suspect.has_value(),
+                                            .bytes = caution_.batch_bytes});
 }
 
 void Publisher::publish(std::unique_ptr<Batch> batch) {
@@ -38,8 +40,8 @@ void Publisher::publish(std::unique_ptr<Batch> batch) {
 }
 
 void Publisher::send(Row& row) {
-    if (suspect_ && row.seq > *suspect_) {
-        suspect_.reset();
+    if (caution_.suspect && row.seq > *caution_.suspect) {
+        caution_.suspect.reset();
         make_sink();  // the rows before this one are all delivered
     }
     const auto& topic = sink_->topic_name(row);
@@ -53,7 +55,7 @@ void Publisher::send(Row& row) {
         if (answer != KafkaSink::Answer::full) break;
         pump(10ms);
     }
-    if (suspect_) await_alone(row);
+    if (caution_.suspect) await_alone(row);
 }
 
 // One at a time: a refusal now is this row's own.
@@ -95,7 +97,9 @@ void Publisher::pump(std::chrono::milliseconds limit) {
         sink_->serve(limit);
     } catch (const ProducerFailed&) {
         for (const auto& refused : sink_->refused())
-            suspect_ = std::max(suspect_.value_or(0), refused.row->seq);
+            caution_.suspect = std::max(caution_.suspect.value_or(0), refused.row->seq);
+        if (!sink_->refused().empty())
+            caution_.batch_bytes = std::max(caution_.batch_bytes / 4, least_batch_bytes);
         throw;
     }
     reap();

@@ -21,6 +21,14 @@
 
 namespace relay {
 
+// What refusals have taught; outlives the producers and sessions that they end.
+struct Caution {
+    std::optional<std::int64_t> suspect;  // rows up to this seq are sent one at a time
+    // A topic that allows less than a batch refuses it whole, innocent rows and all: each refusal
+    // makes the batches smaller.
+    int batch_bytes = 900'000;
+};
+
 class Publisher {
 public:
     struct Hooks {
@@ -29,9 +37,8 @@ public:
         // The oldest batches are delivered: so many events, up to that seq.
         std::function<void(std::size_t events, std::int64_t last_seq)> delivered;
     };
-    // suspect: rows up to this seq are sent one at a time; survives the publisher.
-    Publisher(const Settings& settings, Status& status, DeadLetters& dead_letters,
-              std::optional<std::int64_t>& suspect, Hooks hooks);
+    Publisher(const Settings& settings, Status& status, DeadLetters& dead_letters, Caution& caution,
+              Hooks hooks);
 
     // Returns once every row is queued, delivered or parked. Throws ProducerFailed, and what
     // check() throws.
@@ -57,7 +64,7 @@ private:
     const Settings& settings_;
     Status& status_;
     DeadLetters& dead_letters_;
-    std::optional<std::int64_t>& suspect_;
+    Caution& caution_;
     Hooks hooks_;
     std::deque<std::unique_ptr<Batch>> in_flight_;  // outlives sink_, which points into it
     std::unique_ptr<KafkaSink> sink_;

@@ -32,12 +32,12 @@ WakeUp::~WakeUp() { ::close(fd_); }
 void WakeUp::ring() const { ::eventfd_write(fd_, 1); }
 
 Session::Session(const Settings& settings, Status& status, const std::stop_token& stop,
-                 const WakeUp& wake_up, std::optional<std::int64_t>& suspect)
+                 const WakeUp& wake_up, Caution& caution)
     : settings_{settings},
       status_{status},
       stop_{stop},
       wake_up_{wake_up},
-      suspect_{suspect},
+      caution_{caution},
       connection_{settings.dsn, "postroom relay"},
       log_{connection_, settings.shard},
       source_{(prepare_reading(connection_), connection_)},
@@ -79,7 +79,7 @@ void Session::run() {
     status_.set(State::leading);
     status_.lease_epoch.Set(static_cast<double>(position_.epoch));
     recorded_ = last_event_ = Clock::now();
-    publisher_.emplace(settings_, status_, dead_letters_, suspect_,
+    publisher_.emplace(settings_, status_, dead_letters_, caution_,
                        Publisher::Hooks{.check = [this] { check(); },
                                         .delivered =
                                             [this](std::size_t events, std::int64_t last_seq) {

@@ -36,9 +36,9 @@ private:
 
 class Session {
 public:
-    // suspect: rows up to this seq are sent one at a time, because Kafka has refused one of them.
+    // caution: what refusals of earlier sessions have taught.
     Session(const Settings& settings, Status& status, const std::stop_token& stop,
-            const WakeUp& wake_up, std::optional<std::int64_t>& suspect);
+            const WakeUp& wake_up, Caution& caution);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -66,7 +66,7 @@ private:
     Status& status_;
     const std::stop_token& stop_;
     const WakeUp& wake_up_;
-    std::optional<std::int64_t>& suspect_;
+    Caution& caution_;
 
     Connection connection_;
     PositionLog log_;
