@@ -251,6 +251,8 @@ void KafkaSink::serve(std::chrono::milliseconds limit) {
     fail_if_fatal();
 }
 
+void KafkaSink::collect() { rd_kafka_poll(producer_.get(), 100); }
+
 void KafkaSink::fail_if_fatal() {
     if (!refused_.empty())
         throw ProducerFailed{"Kafka refused a message: " + refused_.front().error};

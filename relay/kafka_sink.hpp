@@ -65,6 +65,8 @@ public:
     // Rows that the broker refused after they had been queued; the producer is of no use after
     // that.
     const std::vector<Refusal>& refused() const { return refused_; }
+    // Serves the reports of a producer that has failed, so that refused() is complete.
+    void collect();
     std::size_t in_flight() const;
     const std::string& topic_name(const Row& row);
 

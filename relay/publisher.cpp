@@ -35,7 +35,9 @@ void Publisher::publish(std::unique_ptr<Batch> batch) {
     batch->undelivered = batch->rows.size();
     Batch& sent = *batch;
     in_flight_.push_back(std::move(batch));
-    for (Row& row : sent.rows) send(row);
+    learning([&] {
+        for (Row& row : sent.rows) send(row);
+    });
     status_.in_flight.Set(static_cast<double>(sink_->in_flight()));
 }
 
@@ -67,6 +69,7 @@ void Publisher::await_alone(Row& row) {
             hooks_.check();
         }
     } catch (const ProducerFailed&) {
+        sink_->collect();
         if (sink_->refused().empty()) throw;
         park(row, sink_->refused().front().error, nullptr);
         make_sink();
@@ -86,22 +89,32 @@ void Publisher::park(Row& row, const std::string& error, const std::string* behi
 }
 
 void Publisher::await(std::size_t batches_left) {
-    reap();
-    while (in_flight_.size() > batches_left) pump(10ms);
+    learning([&] {
+        reap();
+        while (in_flight_.size() > batches_left) pump(10ms);
+    });
 }
 
-void Publisher::serve() { pump(0ms); }
+void Publisher::serve() {
+    learning([&] { pump(0ms); });
+}
 
-void Publisher::pump(std::chrono::milliseconds limit) {
+// Keeps what a failing producer tells, for the next one.
+void Publisher::learning(const std::function<void()>& work) {
     try {
-        sink_->serve(limit);
+        work();
     } catch (const ProducerFailed&) {
+        sink_->collect();
         for (const auto& refused : sink_->refused())
             caution_.suspect = std::max(caution_.suspect.value_or(0), refused.row->seq);
         if (!sink_->refused().empty())
             caution_.batch_bytes = std::max(caution_.batch_bytes / 4, least_batch_bytes);
         throw;
     }
+}
+
+void Publisher::pump(std::chrono::milliseconds limit) {
+    sink_->serve(limit);
     reap();
     hooks_.check();
 }

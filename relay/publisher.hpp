@@ -54,6 +54,7 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
+    void learning(const std::function<void()>& work);
     void make_sink();
     void send(Row& row);
     void await_alone(Row& row);
