@@ -32,7 +32,7 @@ prometheus::Counter& Status::counter(const char* name, const char* help) {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add({});
 }
 prometheus::Histogram& Status::histogram(const char* name, const char* help,
-                                         std::vector<double> buckets) {
+                                         const std::vector<double>& buckets) {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_).Add({}, buckets);
 }
 

@@ -36,7 +36,7 @@ private:
     prometheus::Gauge& gauge(const char* name, const char* help);
     prometheus::Counter& counter(const char* name, const char* help);
     prometheus::Histogram& histogram(const char* name, const char* help,
-                                     std::vector<double> buckets);
+                                     const std::vector<double>& buckets);
 
 public:
     prometheus::Counter& published;

@@ -49,6 +49,7 @@ bool exists(pqxx::transaction_base& tx, const std::string& database) {
 std::string make_template(const std::vector<std::string>& scopes) {
     if (scopes.empty()) return "template1";
     std::vector<fs::path> dirs;
+    dirs.reserve(scopes.size());
     for (const std::string& scope : scopes) dirs.push_back(source_dir() / "schema" / scope);
     const std::string name = std::format("template_{:016x}", content_hash(dirs));
     pqxx::connection lock_holder{server_dsn()};
