@@ -3,11 +3,13 @@
 
     ./ops/bench append [--seconds S] [--rounds N]
 
-bare INSERT    a plain INSERT of the row that outbox.append would insert
-append, awake  outbox.append beside a session that holds the doorbell's lock, as an awake relay does
-append, rings  outbox.append with nobody awake: a notification at every commit
+bare INSERT    the row that outbox.append would insert, into a table without the doorbell
+INSERT, awake  the same, beside a session that holds the doorbell's lock, as an awake relay does
+append, awake  by outbox.append
+append, rings  with nobody awake: a notification at every commit
 with a relay   as "append, awake", but the holder is a relay at work, its broker on the same cores
 
+All of it twice: "parsed", each statement sent as libpqxx and most drivers send it, and "prepared".
 The cases take turns, each round from an empty table, so that a disturbance hits them alike.
 """
 
@@ -33,6 +35,7 @@ from stages import stage
 
 BIN = pathlib.Path(os.environ["POSTROOM_BIN"]).resolve()
 CLIENTS = [16, 64]
+PROTOCOLS = {"parsed": "extended", "prepared": "prepared"}  # pgbench's names for them
 EVENT = """'bench', :key::text, 'OrderPlaced',
     '{"order_id": 471, "customer_id": 42, "currency_code": "EUR", "amount": 12345, "items": [1]}'"""
 INSERT = f"""\\set key random(1, 100000)
@@ -45,8 +48,12 @@ select outbox.append({EVENT});
 
 
 @contextlib.contextmanager
-def nobody(_):
-    yield
+def no_doorbell(stand):
+    database.execute(stand.dsn, "alter table outbox.event disable trigger ring")
+    try:
+        yield
+    finally:
+        database.execute(stand.dsn, "alter table outbox.event enable trigger ring")
 
 
 @contextlib.contextmanager
@@ -84,11 +91,24 @@ def relay(stand):
 
 
 CASES = {
-    "bare INSERT": (INSERT, nobody),
+    "bare INSERT": (INSERT, no_doorbell),
+    "INSERT, awake": (INSERT, awake),
     "append, awake": (APPEND, awake),
     "append, rings": (APPEND, listening),
     "with a relay": (APPEND, relay),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    clients: int
+    protocol: str
+
+    def __str__(self):
+        return f"{self.clients} clients, statements {self.protocol}"
+
+
+LOADS = [Load(clients, protocol) for protocol in PROTOCOLS for clients in CLIENTS]
 
 
 @dataclasses.dataclass
@@ -104,13 +124,13 @@ class Stand:
         self.brokers = broker.brokers
         self.dsn = database.create(postgres, "bench", BIN / "postroom")
 
-    def measure(self, case, clients, seconds):
+    def measure(self, case, load, seconds):
         sql, beside = CASES[case]
         script = servers.DIRECTORY / "script.sql"
         script.write_text(sql)
         database.execute(self.dsn, "truncate outbox.event")
         database.execute(self.dsn, "checkpoint")
-        flags = f"-n -M prepared -c {clients} -j 2 -T {seconds}"
+        flags = f"-n -M {PROTOCOLS[load.protocol]} -c {load.clients} -j 2 -T {seconds}"
         with beside(self):
             before = self.published()
             output = subprocess.run(
@@ -129,16 +149,17 @@ class Stand:
 def measure_all(stand, options):
     with stage("warming up"):
         for case in CASES:
-            stand.measure(case, CLIENTS[0], 2)
-    rates = {clients: {case: [] for case in CASES} for clients in CLIENTS}
+            stand.measure(case, LOADS[0], 2)
+        stand.measure("with a relay", LOADS[0], 20)  # the broker's compiler takes its time
+    rates = {load: {case: [] for case in CASES} for load in LOADS}
     for round_number in range(options.rounds):
         with stage(f"round {round_number + 1} of {options.rounds}"):
-            for clients, cases in rates.items():
+            for load, cases in rates.items():
                 for case, taken in cases.items():
-                    taken.append(stand.measure(case, clients, options.seconds))
+                    taken.append(stand.measure(case, load, options.seconds))
     return {
-        clients: {case: median(taken) for case, taken in cases.items()}
-        for clients, cases in rates.items()
+        load: {case: median(taken) for case, taken in cases.items()}
+        for load, cases in rates.items()
     }
 
 
@@ -155,13 +176,13 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     before = report.machine()
     with servers.running() as (postgres, broker):
         rates = measure_all(Stand(postgres, broker), options)
-    for clients, cases in rates.items():
-        print(f"\n{clients} clients")
+    for load, cases in rates.items():
+        print(f"\n{load}")
         report.table(
             ["writers", "transactions/s", "of bare INSERT", "of append, awake", "published/s"],
             [
@@ -181,15 +202,17 @@ def main():
         {
             "seconds": options.seconds,
             "rounds": options.rounds,
-            "clients": {
-                c: {case: dataclasses.asdict(rate) for case, rate in cases.items()}
-                for c, cases in rates.items()
+            "loads": {
+                str(load): {case: dataclasses.asdict(rate) for case, rate in cases.items()}
+                for load, cases in rates.items()
             },
             "awake_of_bare": {
-                c: share(cases, "append, awake", "bare INSERT") for c, cases in rates.items()
+                str(load): share(cases, "append, awake", "bare INSERT")
+                for load, cases in rates.items()
             },
             "kept_beside_a_relay": {
-                c: share(cases, "with a relay", "append, awake") for c, cases in rates.items()
+                str(load): share(cases, "with a relay", "append, awake")
+                for load, cases in rates.items()
             },
         },
     )

@@ -44,16 +44,11 @@ constexpr auto append_one = R"(
 select outbox.append($1, $2, $3, $4::jsonb, $5::jsonb, $6::uuid, $7::bytea, $8))";
 
 constexpr auto append_many = R"(
-with appended as (
-    insert into outbox.event (id, aggregatetype, aggregateid, type, payload, headers, body, content_type)
-    select e.id, e.aggregatetype, e.aggregateid, e.type, e.payload::jsonb, e.headers::jsonb, e.body::bytea,
-           e.content_type
-    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
-         with ordinality e(id, aggregatetype, aggregateid, type, payload, headers, body, content_type, n)
-    order by e.n
-    returning 1
-)
-select outbox.ring() from (select count(*) from appended) a)";
+insert into outbox.event (id, aggregatetype, aggregateid, type, payload, headers, body, content_type)
+select e.id, e.aggregatetype, e.aggregateid, e.type, e.payload::jsonb, e.headers::jsonb, e.body::bytea, e.content_type
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+     with ordinality e(id, aggregatetype, aggregateid, type, payload, headers, body, content_type, n)
+order by e.n)";
 
 constexpr std::size_t events_a_statement = 500;
 

@@ -121,18 +121,21 @@ comment on function outbox.make_partitions() is
 
 -- The doorbell. A relay that is awake holds the session lock (1886352244, 0) and polls; it needs no ringing.
 -- A notification per commit would serialize every commit of the cluster.
-create function outbox.ring() returns void
-language plpgsql volatile as $$
+create function outbox.ring() returns trigger
+language plpgsql as $$
 begin
-    if pg_try_advisory_lock_shared(1886352244, 0) then
-        -- Given back at once, so that many writers together never keep a waking relay from its lock.
-        perform pg_advisory_unlock_shared(1886352244, 0);
-        perform pg_notify('outbox', '');
-    end if;
+    perform pg_notify('outbox', '');
+    return null;
 end
 $$;
-comment on function outbox.ring() is
-    'Wakes a sleeping relay at commit, and does nothing to one that is awake. Call it after a plain INSERT';
+comment on function outbox.ring() is 'Wakes a sleeping relay at commit';
+-- After the statement, so that its xid is assigned before the doorbell is looked at. The lock is given back at
+-- once, lest many writers together keep a waking relay from it; in one expression, which no cancellation splits.
+create trigger ring after insert on outbox.event for each statement
+when (case when pg_try_advisory_lock_shared(1886352244, 0) then pg_advisory_unlock_shared(1886352244, 0) end)
+execute function outbox.ring();
+comment on trigger ring on outbox.event is
+    'Every writer rings, one that uses plain INSERT or COPY as well; nothing to do while the relay is awake';
 
 create function outbox.append(
     aggregatetype text, aggregateid text, type text, payload jsonb default null, headers jsonb default null,
@@ -144,11 +147,6 @@ declare
 begin
     insert into outbox.event (id, aggregatetype, aggregateid, type, payload, body, content_type, headers)
     values (event_id, aggregatetype, aggregateid, type, payload, body, content_type, headers);
-    -- After the insert: the row's xid must be assigned before the doorbell is looked at.
-    if pg_try_advisory_lock_shared(1886352244, 0) then
-        perform pg_advisory_unlock_shared(1886352244, 0);
-        perform pg_notify('outbox', '');
-    end if;
     return event_id;
 end
 $$;
@@ -370,8 +368,8 @@ grant usage on schema outbox to postroom_service, postroom_relay, postroom_opera
 revoke execute on all functions in schema outbox from public;
 grant insert (id, aggregatetype, aggregateid, type, payload, body, content_type, headers)
     on outbox.event to postroom_service;
-grant execute on function outbox.append(text, text, text, jsonb, jsonb, uuid, bytea, text), outbox.ring(),
-    outbox.uuidv7(), outbox.lock_aggregate(text, text) to postroom_service;
+grant execute on function outbox.append(text, text, text, jsonb, jsonb, uuid, bytea, text), outbox.uuidv7(),
+    outbox.lock_aggregate(text, text) to postroom_service;
 grant select on outbox.event, outbox.lease, outbox.position, outbox.dead_letter, outbox.setting,
     outbox.current_position, outbox.pending, outbox.published, outbox.lag, outbox.dead
     to postroom_service, postroom_relay, postroom_operator, postroom_reader;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <pqxx/pqxx>
 #include <string>
 #include <thread>
@@ -101,6 +102,33 @@ TEST_F(Append, RefusesABadEventWithAClearError) {
         pqxx::work tx{service_};
         EXPECT_THROW(outbox::append(tx, bad), pqxx::sql_error);
     }
+}
+
+TEST_F(Append, RingsForEveryKindOfInsertOnlyWhileNoRelayIsAwake) {
+    pqxx::connection ear{database_.dsn()};
+    int rung = 0;
+    ear.listen("outbox", [&](const pqxx::notification&) { ++rung; });
+    const auto rings = [&](const char* sql) {
+        rung = 0;
+        pqxx::work tx{service_};
+        tx.exec(sql);
+        tx.commit();
+        ear.get_notifs();
+        return rung;
+    };
+    const std::array kinds{
+        "select outbox.append('order', '1', 'OrderPlaced', '{}')",
+        "insert into outbox.event (aggregatetype, aggregateid, type) values ('order', '1', 'A')",
+        "insert into outbox.event (aggregatetype, aggregateid, type) "
+        "select 'order', n::text, 'A' from generate_series(1, 3) n"};
+    for (const char* sql : kinds) EXPECT_EQ(rings(sql), 1) << sql;
+    EXPECT_EQ(rings("select count(*) from pg_locks where locktype = 'advisory'"), 0);
+
+    pqxx::connection doorkeeper{database_.dsn()};  // plays an awake relay
+    pqxx::nontransaction hold{doorkeeper};
+    // Free, for no writer keeps it.
+    ASSERT_TRUE(hold.exec("select pg_try_advisory_lock(1886352244, 0)").one_field().as<bool>());
+    for (const char* sql : kinds) EXPECT_EQ(rings(sql), 0) << sql;
 }
 
 TEST_F(Append, LetsAServiceNeitherChangeNorForgeEvents) {
