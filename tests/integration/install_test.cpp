@@ -45,15 +45,14 @@ protected:
 TEST_F(Install, ServesAProjectThroughCMake) {
     const auto build = (root_ / "build").string();
     run("cmake -S " + project() + " -B " + build + " -DCMAKE_PREFIX_PATH=" + prefix() +
-        " -DCMAKE_CXX_FLAGS=\"$POSTROOM_CXX_FLAGS\" && cmake --build " + build);
+        " -DCMAKE_CXX_FLAGS=" POSTROOM_CXX_FLAGS " && cmake --build " + build);
     use(build + "/out_of_tree");
 }
 
 TEST_F(Install, ServesAProjectThroughPkgConfig) {
     const auto program = root_ / "out_of_tree";
     run("export PKG_CONFIG_PATH=$(dirname $(find " + prefix() +
-        " -name postroom.pc)); c++ -std=c++20 "
-        "$POSTROOM_CXX_FLAGS " +
+        " -name postroom.pc)); c++ -std=c++20 " POSTROOM_CXX_FLAGS " " +
         project() + "/main.cpp -o " + program.string() + " $(pkg-config --cflags --libs postroom)");
     use(program);
 }
