@@ -26,7 +26,7 @@ def servers():
             kafka.Kafka(RUN_DIR / "test/kafka", LOG_DIR / "test-kafka.log"))
 
 
-def environment(build_dir, pg, broker):
+def environment(build_dir, preset, pg, broker):
     env = {
         **os.environ,
         "POSTROOM_TEST_PG": f"host=127.0.0.1 port={pg.port} user=postgres password={pg.password}",
@@ -37,7 +37,7 @@ def environment(build_dir, pg, broker):
         "POSTROOM_KAFKA_JARS": str(kafka.kafka_jars()),
         "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
-        "TSAN_OPTIONS": "second_deadlock_stack=1",
+        "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
         **jars.debezium_environment(),
     }
     for name, variable in (("tsan", "TSAN_OPTIONS"), ("asan", "ASAN_OPTIONS"),
@@ -46,6 +46,8 @@ def environment(build_dir, pg, broker):
         if suppressions.exists():
             options = [env.get(variable), f"suppressions={suppressions}"]
             env[variable] = ":".join(filter(None, options))
+    if preset == "tsan":
+        env["LD_PRELOAD"] = str(build_dir / "bin/libc11_threads.so")
     return env
 
 
@@ -85,7 +87,7 @@ def main():
             with stages.stage("PostgreSQL and Kafka"):
                 pg.start()
                 broker.start()
-            env = environment(build_dir, pg, broker)
+            env = environment(build_dir, preset, pg, broker)
             if preset == "mutants":
                 return subprocess.run([sys.executable, "tests/chaos/run_mutants.py"], env=env,
                                       cwd=SOURCE_DIR).returncode
