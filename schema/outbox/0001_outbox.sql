@@ -124,11 +124,15 @@ comment on function outbox.make_partitions() is
 create function outbox.ring() returns trigger
 language plpgsql as $$
 begin
-    perform pg_notify('outbox', '');
+    if current_setting('outbox.ring', true) is distinct from 'off' then
+        perform pg_notify('outbox', '');
+    end if;
     return null;
 end
 $$;
-comment on function outbox.ring() is 'Wakes a sleeping relay at commit';
+comment on function outbox.ring() is
+    'Wakes a sleeping relay at commit. PostgreSQL prepares no transaction that has notified: before a PREPARE '
+    'TRANSACTION, set local outbox.ring = off; the relay then finds the events within a second';
 -- After the statement, so that its xid is assigned before the doorbell is looked at. The lock is given back at
 -- once, lest many writers together keep a waking relay from it; in one expression, which no cancellation splits.
 create trigger ring after insert on outbox.event for each statement

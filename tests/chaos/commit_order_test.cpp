@@ -96,8 +96,8 @@ TEST_F(CommitOrder, PublishesPreparedTransactionsWhenTheyCommit) {
     std::vector<std::pair<std::string, std::vector<Appended>>> prepared;
     for (int i = 1; i <= 6; ++i) {
         Transaction transaction{stage_.writer_dsn(), journal_};
-        transaction.begin();
-        transaction.insert("account-" + std::to_string(i));
+        transaction.begin_to_prepare();
+        transaction.append("account-" + std::to_string(i));
         const std::string name = support::unique_name("prepared");
         prepared.emplace_back(name, transaction.prepare(name));
     }  // and its session ends

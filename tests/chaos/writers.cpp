@@ -78,6 +78,11 @@ void Transaction::begin() {
     open_ = true;
 }
 
+void Transaction::begin_to_prepare() {
+    begin();
+    session_.exec("set local outbox.ring = off");
+}
+
 void Transaction::append(const std::string& key) { add(append_sql, key); }
 
 void Transaction::insert(const std::string& key) { add(insert_sql, key); }
@@ -171,8 +176,8 @@ void Writers::write(const std::stop_token& stop, int number) {
         // One account a transaction: two would deadlock now and then, which is not what is tested.
         const std::string key = std::format("account-{}", dice.up_to(load_.accounts));
         const bool prepares = dice.chance(load_.prepared);
-        const auto change = prepares ? &Transaction::insert : &Transaction::append;
-        transaction.begin();
+        const auto change = dice.chance(0.5) ? &Transaction::insert : &Transaction::append;
+        prepares ? transaction.begin_to_prepare() : transaction.begin();
         for (int events = dice.up_to(3); events > 0; --events) (transaction.*change)(key);
         if (dice.chance(load_.with_savepoint)) {
             transaction.savepoint();

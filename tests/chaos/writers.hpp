@@ -33,10 +33,10 @@ public:
     Transaction& operator=(const Transaction&) = delete;
 
     void begin();
+    // Without the doorbell: PostgreSQL prepares no transaction that has notified.
+    void begin_to_prepare();
     void append(const std::string& key);  // locks the account, then appends
-    // The same by a plain INSERT, which rings no bell: PostgreSQL prepares no transaction that has
-    // notified.
-    void insert(const std::string& key);
+    void insert(const std::string& key);  // the same by a plain INSERT
     void savepoint();
     void roll_back_to_savepoint();
     void hold(std::chrono::milliseconds time);  // leaves it open, busy on the server
