@@ -155,6 +155,9 @@ def measure(postgres, broker, per_transaction, options):
     with stage(f"{options.events:,} events, {per_transaction} a transaction"):
         database.fill(dsn, options.events, per_transaction)
     bench = Bench(dsn, broker, options.events)
+    with stage("warming up the broker"):
+        for drain in (bench.ceiling, bench.postroom):
+            drain()
     drains = {"ceiling": [], "postroom": []}
     for round_number in range(options.rounds):
         with stage(f"round {round_number + 1} of {options.rounds}"):
@@ -194,7 +197,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     before, results = report.machine(), {}
     for shape, per_transaction in SHAPES.items():

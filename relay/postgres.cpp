@@ -100,15 +100,23 @@ void Connection::start_copy(const std::string& sql) {
         throw std::logic_error{"not a COPY: " + sql};
 }
 
-std::string_view Connection::copy_row() {
-    char* row = nullptr;
-    const int length = PQgetCopyData(connection_.get(), &row, 0);
-    copied_.reset(row);
-    if (length > 0) return {row, static_cast<std::size_t>(length)};
+Connection::Copy Connection::copy_row(std::string_view& row) {
+    char* data = nullptr;
+    int length = PQgetCopyData(connection_.get(), &data, 1);
+    if (length == 0) {
+        if (PQconsumeInput(connection_.get()) == 0) fail(nullptr, "COPY");
+        length = PQgetCopyData(connection_.get(), &data, 1);
+    }
+    copied_.reset(data);
+    if (length > 0) {
+        row = {data, static_cast<std::size_t>(length)};
+        return Copy::row;
+    }
+    if (length == 0) return Copy::none_yet;
     if (length == -2) fail(nullptr, "COPY");
     // The end: the command's own status tells whether the rows were all of them.
     while (PGresult* last = PQgetResult(connection_.get())) checked(last, "COPY");
-    return {};
+    return Copy::end;
 }
 
 bool Connection::take_notifications() {

@@ -67,10 +67,11 @@ public:
     Result run_prepared(const std::string& name, std::initializer_list<std::string> parameters,
                         Format result);
 
-    // Starts COPY … TO STDOUT; then copy_row() until it gives nothing.
+    // Starts COPY … TO STDOUT; then copy_row() until the end.
     void start_copy(const std::string& sql);
-    // One CopyData message, valid until the next call; empty at the end of the COPY.
-    std::string_view copy_row();
+    enum class Copy { row, none_yet, end };
+    // The next CopyData message, valid until the next call, if it has arrived: waits for nothing.
+    Copy copy_row(std::string_view& row);
 
     // Whether a notification has arrived; takes them all.
     bool take_notifications();

@@ -95,8 +95,8 @@ void Publisher::await(std::size_t batches_left) {
     });
 }
 
-void Publisher::serve() {
-    learning([&] { pump(0ms); });
+void Publisher::serve(std::chrono::milliseconds limit) {
+    learning([&] { pump(limit); });
 }
 
 // Keeps what a failing producer tells, for the next one.

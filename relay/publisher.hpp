@@ -45,8 +45,8 @@ public:
     void publish(std::unique_ptr<Batch> batch);
     // Waits until at most so many batches are undelivered. Throws likewise.
     void await(std::size_t batches_left);
-    // Serves what has been delivered meanwhile, without waiting.
-    void serve();
+    // Serves what is delivered within the limit. Throws likewise.
+    void serve(std::chrono::milliseconds limit);
 
     // How long the oldest batch has gone without progress; nothing when none is in flight.
     std::optional<std::chrono::steady_clock::duration> stalled() const;

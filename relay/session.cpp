@@ -8,17 +8,14 @@
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
-#include <thread>
 
 #include "faults.hpp"
-#include "relay/bounded_queue.hpp"
 
 namespace relay {
 namespace {
 
 using namespace std::chrono_literals;
 constexpr std::size_t max_batches_in_flight = 24;
-constexpr std::size_t max_batches_read_ahead = 8;
 constexpr auto record_every = 250ms;  // inside a long window: what a crash repeats at most
 constexpr auto doze = 25ms;
 constexpr auto sleep = 1000ms;  // a notification is only a hint
@@ -142,36 +139,27 @@ void Session::publish_window(Poll poll) {
 
 void Session::publish_in_chunks() {
     window_events_ = 0;
-    BoundedQueue<std::unique_ptr<Batch>> read{max_batches_read_ahead};
-    std::jthread reader{[&read, this, lower = position_.lower, upper = *position_.upper,
-                         after = position_.last_seq] {
-        try {
-            Connection connection{settings_.dsn, "postroom relay reader"};
-            prepare_reading(connection);
-            walk(connection, lower, upper, after,
-                 [&read](std::unique_ptr<Batch> batch) { return read.push(std::move(batch)); });
-            read.finish();
-        } catch (...) {
-            read.finish(std::current_exception());
-        }
-    }};
-    struct Closing {
-        BoundedQueue<std::unique_ptr<Batch>>& queue;
-        ~Closing() { queue.close(); }  // before the reader is joined
-    } closing{read};
-    while (!read.done() && !stop_.stop_requested()) {
-        status_.beat();
-        if (auto batch = read.pop(10ms)) {
-            window_events_ += (*batch)->rows.size();
-            publish(std::move(*batch));
-            publisher_->await(max_batches_in_flight - 1);
-        } else {
-            publisher_->serve();
-        }
-        if (!settled_ && Clock::now() - recorded_ > record_every)
-            record(PositionLog::Durability::eventual);
-    }
-    const bool whole = read.done();
+    Connection reader{settings_.dsn, "postroom relay reader"};
+    prepare_reading(reader);
+    const Walk steps{.take =
+                         [this](std::unique_ptr<Batch> batch) {
+                             status_.beat();
+                             window_events_ += batch->rows.size();
+                             publish(std::move(batch));
+                             publisher_->await(max_batches_in_flight - 1);
+                             if (!settled_ && Clock::now() - recorded_ > record_every)
+                                 record(PositionLog::Durability::eventual);
+                             return !stop_.stop_requested();
+                         },
+                     .wait =
+                         [this] {
+                             status_.beat();
+                             // Not for the socket: each packet would wake us. What Kafka
+                             // acknowledges wakes us as well.
+                             publisher_->serve(1ms);
+                         }};
+    const bool whole =
+        walk(reader, position_.lower, *position_.upper, position_.last_seq, steps);
     if (faults::mutant("no_flush") && !whole) return;
     publisher_->await(0);
     faults::crash_point("after_ack");

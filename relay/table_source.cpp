@@ -107,28 +107,32 @@ Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
     return poll;
 }
 
-void walk(Connection& connection, const Edge& lower, const Edge& upper, std::int64_t after_seq,
-          const std::function<bool(std::unique_ptr<Batch>)>& keep) {
+bool walk(Connection& connection, const Edge& lower, const Edge& upper, std::int64_t after_seq,
+          const Walk& steps) {
     for (;;) {
         connection.start_copy(chunk_sql(lower, upper, after_seq));
         BatchBuilder builder;
         BatchBuilder::Fields fields;
+        std::string_view row;
         int rows = 0;
+        const auto hand_over = [&] {
+            auto batch = builder.take();
+            after_seq = batch->last_seq();
+            return steps.take(std::move(batch));
+        };
         for (;;) {
-            const auto message = connection.copy_row();
-            const bool is_row = !message.empty() && parse_copy_row(message, fields);
-            if (is_row) {
+            const auto answer = connection.copy_row(row);
+            if (answer == Connection::Copy::end) break;
+            if (answer == Connection::Copy::none_yet) {
+                steps.wait();
+            } else if (parse_copy_row(row, fields)) {
                 builder.add(fields);
                 ++rows;
+                if (builder.full() && !hand_over()) return false;
             }
-            if (builder.full() || (message.empty() && !builder.empty())) {
-                auto batch = builder.take();
-                after_seq = batch->last_seq();
-                if (!keep(std::move(batch))) return;
-            }
-            if (message.empty()) break;
         }
-        if (rows < chunk_rows) return;
+        if (!builder.empty() && !hand_over()) return false;
+        if (rows < chunk_rows) return true;
     }
 }
 

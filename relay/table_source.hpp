@@ -46,9 +46,15 @@ private:
     std::int64_t floor_ = 0;
 };
 
-// Gives every event between the edges, above after_seq, to keep(), in batches; stops early when it
-// returns false. Runs on a connection of its own, so that reading and publishing overlap.
-void walk(Connection& connection, const Edge& lower, const Edge& upper, std::int64_t after_seq,
-          const std::function<bool(std::unique_ptr<Batch>)>& keep);
+struct Walk {
+    std::function<bool(std::unique_ptr<Batch>)> take;  // false ends the walk
+    std::function<void()> wait;                        // for a moment: nothing has arrived yet
+};
+
+// Every event between the edges, above after_seq, in batches; false when it was ended before. On a
+// connection of its own: the server sends ahead what the socket's buffers hold, so that reading and
+// publishing overlap without a thread.
+bool walk(Connection& connection, const Edge& lower, const Edge& upper, std::int64_t after_seq,
+          const Walk& steps);
 
 }  // namespace relay
