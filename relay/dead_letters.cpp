@@ -20,10 +20,21 @@ std::string DeadLetters::name(std::string_view topic, std::string_view key) {
     return std::string{topic} + '\0' + std::string{key};
 }
 
-const std::string* DeadLetters::blocking(std::string_view topic, std::string_view key) const {
+const std::string* DeadLetters::blocking(std::string_view topic, std::string_view key) {
     if (blocked_.empty()) return nullptr;
     const auto found = blocked_.find(name(topic, key));
-    return found == blocked_.end() ? nullptr : &found->second;
+    if (found == blocked_.end()) return nullptr;
+    const auto open = connection_.run(
+        "select coalesce(behind, event_id) from outbox.dead_letter "
+        "where shard = $1 and topic = $2 and key = $3 and resolved_at is null "
+        "order by behind nulls first limit 1",
+        {std::to_string(shard_), std::string{topic}, std::string{key}});
+    if (open.rows() == 0) {
+        blocked_.erase(found);
+        return nullptr;
+    }
+    found->second = open.at(0, 0);
+    return &found->second;
 }
 
 void DeadLetters::park(const Row& row, const std::string& topic, const std::string& error,

@@ -16,8 +16,8 @@ public:
     // Loads the keys that wait.
     DeadLetters(Connection& connection, int shard);
 
-    // The refused event that this key waits behind, or null.
-    const std::string* blocking(std::string_view topic, std::string_view key) const;
+    // The refused event that this key waits behind, or null once all of the key's are resolved.
+    const std::string* blocking(std::string_view topic, std::string_view key);
     // On disk when it returns; the row's key waits from now on. Parking one twice changes nothing.
     void park(const Row& row, const std::string& topic, const std::string& error,
               const std::string* behind);

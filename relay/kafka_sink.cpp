@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -14,6 +15,7 @@ namespace {
 
 using Headers = std::unique_ptr<rd_kafka_headers_t, void (*)(rd_kafka_headers_t*)>;
 constexpr int admin_timeout_ms = 10'000;
+constexpr std::chrono::milliseconds ask_again_after{100};  // about a topic that could not be used
 
 // What no retry mends, and concerns the one message only. Missing rights concern everything: they
 // stop the relay rather than turn every event into a dead letter.
@@ -61,6 +63,7 @@ struct KafkaSink::Topic {
     std::unique_ptr<rd_kafka_topic_t, void (*)(rd_kafka_topic_t*)> handle{nullptr,
                                                                           &rd_kafka_topic_destroy};
     std::string unusable;
+    std::chrono::steady_clock::time_point asked;
 };
 
 KafkaSink::KafkaSink(const KafkaOptions& options, Batches batches)
@@ -122,12 +125,21 @@ std::size_t KafkaSink::in_flight() const {
 const std::string& KafkaSink::topic_name(const Row& row) { return topic(row.aggregate_type).name; }
 
 KafkaSink::Topic& KafkaSink::topic(std::string_view aggregate_type) {
+    const auto now = std::chrono::steady_clock::now();
     const auto known = topics_.find(aggregate_type);
-    if (known != topics_.end()) return *known->second;
+    if (known != topics_.end()) {
+        Topic& topic = *known->second;
+        if (!topic.unusable.empty() && now - topic.asked > ask_again_after) {
+            topic.unusable = usable(topic);
+            topic.asked = now;
+        }
+        return topic;
+    }
     auto made = std::make_unique<Topic>();
     made->name = options_.topic_prefix + std::string{aggregate_type};
     made->handle.reset(rd_kafka_topic_new(producer_.get(), made->name.c_str(), nullptr));
     made->unusable = usable(*made);
+    made->asked = now;
     return *topics_.emplace(aggregate_type, std::move(made)).first->second;
 }
 

@@ -145,13 +145,14 @@ Delivery KafkaConsumer::delivery(const rd_kafka_message_t& message) const {
             event.headers[name] =
                 std::string{static_cast<const char*>(value), value != nullptr ? size : 0};
     }
+    keep_as_text(delivery, event.key, "the key");
+    for (auto& [header, text] : event.headers) keep_as_text(delivery, text, "header " + header);
     try {
         event.id = EventId::parse(event.headers.contains("id") ? event.headers["id"] : "");
     } catch (const std::invalid_argument& error) {
-        delivery.malformed = std::string{"header id: "} + error.what();
+        if (delivery.malformed.empty())
+            delivery.malformed = std::string{"header id: "} + error.what();
     }
-    keep_as_text(delivery, event.key, "the key");
-    for (auto& [header, text] : event.headers) keep_as_text(delivery, text, "header " + header);
     event.type = event.headers.contains("type") ? event.headers["type"] : "";
     return delivery;
 }

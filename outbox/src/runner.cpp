@@ -33,7 +33,7 @@ ConsumerCounts Consumer::Runner::counts() const {
 void Consumer::Runner::run(const std::stop_token& stop) {
     workers_.clear();
     for (int i = 0; i < options_.workers; ++i)
-        workers_.push_back(std::make_unique<Worker>(options_, handlers_));
+        workers_.push_back(std::make_unique<Worker>(options_, handlers_, database_well_));
     offsets_.clear();
     waiting_.clear();
     // Partitions that go take their memory with them: what waits is delivered again to their next
@@ -80,22 +80,21 @@ void Consumer::Runner::run(const std::stop_token& stop) {
 // Heads that are due, and messages: up to a batch, waiting a little for more once there is one.
 std::vector<Delivery> Consumer::Runner::take_batch() {
     auto batch = waiting_.due(Clock::now());
-    std::optional<Clock::time_point> last_call;
+    auto last_call = Clock::now() + longest_wait;
+    if (const auto due = waiting_.next_due()) last_call = std::min(last_call, *due);
+    bool lingering = false;
     while (batch.size() < options_.batch) {
-        auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(longest_wait);
-        if (const auto due = waiting_.next_due())
-            wait = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(*due - Clock::now()),
-                              0ms, wait);
-        if (!batch.empty()) {
-            if (!last_call) last_call = Clock::now() + options_.linger;
-            wait = std::clamp(
-                std::chrono::ceil<std::chrono::milliseconds>(*last_call - Clock::now()), 0ms, wait);
+        if (!batch.empty() && !lingering) {
+            last_call = std::min(last_call, Clock::now() + options_.linger);
+            lingering = true;
         }
+        const auto wait = std::chrono::ceil<std::chrono::milliseconds>(last_call - Clock::now());
         const auto revocations = revocations_;
-        auto delivery = kafka_->poll(wait);
+        auto delivery = kafka_->poll(std::max(wait, 0ms));
         if (revocations_ != revocations) batch.clear();  // their next owner gets them again
         if (!delivery) break;
         admit(std::move(*delivery), batch);
+        if (Clock::now() >= last_call || waiting_.size() >= options_.waiting) break;
     }
     return batch;
 }
@@ -143,7 +142,7 @@ std::vector<Consumer::Runner::Share> Consumer::Runner::apply(std::vector<Deliver
 bool Consumer::Runner::settle(Delivery& delivery, const Outcome& outcome,
                               const std::stop_token& stop) {
     if (outcome.kind == Kind::failed) {
-        const bool attempted = !outcome.error.empty();
+        const bool attempted = !outcome.error.empty() && !outcome.blameless;
         if (attempted) ++delivery.attempts;
         if (!attempted || (!outcome.poison && delivery.attempts < options_.attempts)) {
             fail(delivery, outcome);

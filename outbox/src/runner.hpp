@@ -26,7 +26,7 @@ public:
     void on(std::string type, Handler handler);
     void run(const std::stop_token& stop);
     ConsumerCounts counts() const;
-    bool ready() const { return ready_; }
+    bool ready() const { return ready_ && database_well_; }
 
 private:
     using Clock = std::chrono::steady_clock;
@@ -52,7 +52,7 @@ private:
     std::mt19937 random_{std::random_device{}()};
     KafkaConsumer* kafka_ = nullptr;  // while running
     std::uint64_t revocations_ = 0;
-    std::atomic<bool> ready_{false};
+    std::atomic<bool> ready_{false}, database_well_{true};
     enum Count {
         received,
         applied,

@@ -22,19 +22,35 @@ bool is_infrastructure(const pqxx::sql_error& error) {
     const auto& state = error.sqlstate();
     if (state == "57014") return false;  // a statement that takes too long does so again
     return state.starts_with("08") || state.starts_with("40") || state.starts_with("53") ||
-           state.starts_with("57") || state.starts_with("58") || state == "55P03" ||
-           state == "25006";
+           state.starts_with("57") || state.starts_with("58") || state == "25006";
+}
+
+// A lock that somebody holds for long delays the events that need it, and no others.
+bool is_lock_timeout(const pqxx::sql_error& error) { return error.sqlstate() == "55P03"; }
+
+// As PostgreSQL keeps text: what a handler throws may quote any bytes.
+std::string as_text(const std::string& bytes) {
+    using nlohmann::json;
+    constexpr std::size_t longest = 10'000;
+    const auto quoted =
+        json(bytes.substr(0, longest)).dump(-1, ' ', false, json::error_handler_t::replace);
+    auto text = json::parse(quoted).get<std::string>();
+    std::ranges::replace(text, '\0', ' ');
+    return text;
 }
 
 constexpr auto blocked_sql = R"(
-select topic, key, coalesce(behind, event_id) from inbox.dead_letter
+select topic, key, event_id, coalesce(behind, event_id) from inbox.dead_letter
 where consumer = $1 and resolved_at is null and key = any ($2::text[]) order by behind nulls first)";
 
 constexpr auto park_sql = R"(
 insert into inbox.dead_letter (consumer, event_id, topic, partition, "offset", key, type, headers, payload, attempts,
                                error, behind)
 values ($1, coalesce($2, md5($13)::uuid), $3, $4, $5, nullif($6, ''), $7, $8::jsonb, $9, $10, $11, $12)
-on conflict do nothing)";
+on conflict (consumer, event_id) do update
+set attempts = excluded.attempts, error = excluded.error, behind = excluded.behind, parked_at = excluded.parked_at,
+    resolved_at = null, resolution = null
+where dead_letter.resolved_at is not null)";
 
 std::set<std::string> accept_all(pqxx::work& tx, const std::string& consumer,
                                  std::span<Delivery* const> deliveries) {
@@ -66,6 +82,7 @@ bool Worker::until_it_works(const std::stop_token& stop,
         try {
             if (!connection_) connection_.emplace(options_.dsn);
             work(*connection_);
+            database_well_ = true;
             return true;
         } catch (const pqxx::broken_connection& error) {
             options_.log(std::string{"database: "} + error.what());
@@ -79,6 +96,7 @@ bool Worker::until_it_works(const std::stop_token& stop,
             options_.log(std::string{"database: "} + error.what());
             if (!error.sqlstate().starts_with("40")) connection_.reset();
         }
+        database_well_ = false;
         std::mutex mutex;
         std::condition_variable_any never;
         std::unique_lock lock{mutex};
@@ -141,7 +159,7 @@ Outcome Worker::apply_alone(pqxx::connection& connection, Delivery& delivery) {
         throw;
     } catch (const pqxx::sql_error& error) {
         if (is_infrastructure(error)) throw;
-        return {.kind = Kind::failed, .error = error.what()};
+        return {.kind = Kind::failed, .error = error.what(), .blameless = is_lock_timeout(error)};
     } catch (const PoisonMessage& error) {
         return {.kind = Kind::failed, .error = error.what(), .poison = true};
     } catch (const std::exception& error) {
@@ -158,18 +176,27 @@ std::vector<Outcome> Worker::apply(pqxx::work& tx, std::span<Delivery* const> de
         if (!delivery->malformed.empty()) throw PoisonMessage{delivery->malformed};
         if (!delivery->message.key.empty()) keys.push_back(delivery->message.key);
     }
-    std::map<std::string, std::string> blocked;
-    for (const auto& [topic, key, behind] : tx.query<std::string, std::string, std::string>(
-             blocked_sql, pqxx::params{options_.name, keys}))
+    std::map<std::string, std::string> blocked;  // by lane: the failed event
+    std::set<std::string> parked;
+    for (const auto& [topic, key, id, behind] :
+         tx.query<std::string, std::string, std::string, std::string>(
+             blocked_sql, pqxx::params{options_.name, keys})) {
         blocked.emplace(topic + '\0' + key, behind);
+        parked.insert(id);
+    }
 
     std::vector<Outcome> outcomes(deliveries.size());
     std::vector<Delivery*> handled;
     for (std::size_t i = 0; i < deliveries.size(); ++i) {
         const auto& delivery = *deliveries[i];
-        if (const auto behind = blocked.find(delivery.lane()); behind != blocked.end()) {
-            if (behind->second != delivery.message.id.to_string())
-                park(tx, delivery, "waits behind " + behind->second, behind->second);
+        const auto id = delivery.message.id.to_string();
+        const auto behind = blocked.find(delivery.lane());
+        // The failed event itself, once it is resolved, goes through before those behind it.
+        const bool waits = behind != blocked.end() && behind->second != id;
+        if (parked.contains(id)) {
+            outcomes[i].kind = Kind::dead;
+        } else if (waits) {
+            park(tx, delivery, "waits behind " + behind->second, behind->second);
             outcomes[i].kind = Kind::dead;
         } else if (!handlers_.contains(delivery.message.type)) {
             outcomes[i].kind = Kind::ignored;
@@ -200,7 +227,7 @@ void Worker::park(pqxx::work& tx, const Delivery& delivery, const std::string& e
     tx.exec(park_sql,
             pqxx::params{options_.name, id, message.topic, message.partition, message.offset,
                          message.key, message.type, headers, pqxx::binary_cast(message.payload),
-                         delivery.attempts, error, behind, delivery.source()});
+                         delivery.attempts, as_text(error), behind, delivery.source()});
 }
 
 bool Worker::bury(const Delivery& delivery, const std::string& error, const std::stop_token& stop) {

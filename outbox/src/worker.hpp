@@ -2,6 +2,7 @@
 // Internal; one thread at a time.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <optional>
@@ -19,14 +20,17 @@ using Handlers = std::map<std::string, Handler, std::less<>>;
 
 struct Outcome {
     enum class Kind { applied, duplicate, ignored, dead, failed } kind = Kind::applied;
-    std::string error;    // of a failed one
-    bool poison = false;  // no retry mends it
+    std::string error;       // of a failed one
+    bool poison = false;     // no retry mends it
+    bool blameless = false;  // costs no attempt
 };
 
 class Worker {
 public:
-    Worker(const ConsumerOptions& options, const Handlers& handlers)
-        : options_{options}, handlers_{handlers} {}
+    // database_well is kept at the last word of the database.
+    Worker(const ConsumerOptions& options, const Handlers& handlers,
+           std::atomic<bool>& database_well)
+        : options_{options}, handlers_{handlers}, database_well_{database_well} {}
 
     // An outcome for each delivery, in order. Once one of a key has failed, the later ones of that
     // key are left as failed, too, without an attempt (an empty error). Waits for the database as
@@ -50,6 +54,7 @@ private:
 
     const ConsumerOptions& options_;
     const Handlers& handlers_;
+    std::atomic<bool>& database_well_;
     std::optional<pqxx::connection> connection_;
 };
 

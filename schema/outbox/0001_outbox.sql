@@ -317,7 +317,7 @@ create table outbox.dead_letter (
     resolution  text,
     primary key (event_id)
 );
-create index dead_letter_open on outbox.dead_letter (topic, key) where resolved_at is null;
+create index dead_letter_open on outbox.dead_letter (shard) where resolved_at is null;
 comment on table outbox.dead_letter is 'Events that Kafka refused, and those of the same key that wait behind them';
 comment on column outbox.dead_letter.behind is
     'The refused event of the same key that this one waits for; null for the refused one';

@@ -122,9 +122,12 @@ create table inbox.dead_letter (
     resolution  text,
     primary key (consumer, event_id)
 );
-create index dead_letter_open on inbox.dead_letter (consumer, topic, key) where resolved_at is null;
+-- By hash, as a key may be longer than an entry of a btree.
+create index dead_letter_open on inbox.dead_letter using hash (key) where resolved_at is null;
 comment on table inbox.dead_letter is
     'Events that a handler could not apply, whole, and those of the same key that wait behind them';
+comment on column inbox.dead_letter.resolved_at is
+    'Set by an operator. What is resolved is delivered no more, unless its offset is read again: then it is tried anew';
 comment on column inbox.dead_letter.behind is
     'The failed event of the same key that this one waits for; null for the failed one';
 
@@ -153,4 +156,6 @@ grant execute on function inbox.accept(text, uuid, text), inbox.accept_all(text,
 grant execute on function inbox.first_id(timestamptz) to postroom_service, postroom_operator, postroom_reader;
 grant select on inbox.recent, inbox.duplicates, inbox.dead to postroom_service;
 grant select on all tables in schema inbox to postroom_operator, postroom_reader;
+-- A service parks an event again that was resolved and then failed once more.
+grant update (attempts, error, behind, parked_at, resolved_at, resolution) on inbox.dead_letter to postroom_service;
 grant update (resolved_at, resolution) on inbox.dead_letter to postroom_operator;

@@ -182,6 +182,26 @@ TEST_F(Relay, SleepsUntilRungAndSilencesTheDoorbellWhileAwake) {
                         [&] { return query<int>("select count(*) from outbox.pending") == 0; });
 }
 
+TEST_F(Relay, GoesOnWithAKeyOnceItsDeadLetterIsResolved) {
+    auto process = start({"--kafka-create-topics", "false"});
+    const auto id = append("k", "Refused");
+    support::eventually(30s, "the dead letter",
+                        [&] { return query<int>("select count(*) from outbox.dead") == 1; });
+    support::create_topic(topic_, 1);
+    append("k", "Waiting");
+    support::eventually(30s, "the one behind it",
+                        [&] { return query<int>("select count(*) from outbox.dead") == 2; });
+    pqxx::connection connection{database_.dsn("postroom_operator")};
+    pqxx::nontransaction tx{connection};
+    support::eventually(30s, "the next event of the key", [&] {
+        tx.exec("update outbox.dead_letter set resolved_at = now(), resolution = 'skipped'");
+        append("k", "Next");
+        return !types().empty();
+    });
+    EXPECT_EQ(types().front(), "Next");
+    EXPECT_NE(process.output().find(id), std::string::npos) << process.output();
+}
+
 TEST_F(Relay, RefusesADatabaseThatItsPositionWasNotRecordedIn) {
     append("k", "Once");
     run_until_drained();

@@ -10,8 +10,10 @@
 // Events of one key are applied in order; different keys at the same time, in several sessions. An
 // event whose handler throws is tried again with growing pauses, and holds back only its own key;
 // after the last attempt it goes, whole, to inbox.dead_letter, and later events of its key wait
-// there behind it. Errors of the database itself (lost connection, deadlock, shutdown) cost no
-// attempt. Events of a type without a handler are passed over.
+// there behind it. Errors of the database itself (lost connection, deadlock, shutdown, a lock that
+// takes longer than lock_timeout) cost no attempt: give the dsn a lock_timeout and a
+// statement_timeout, or one lock that somebody holds delays every key. Events of a type without a
+// handler are passed over.
 #pragma once
 
 #include <chrono>
