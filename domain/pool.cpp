@@ -37,10 +37,11 @@ std::string describe(const Settings& settings) {
 
 std::string with_bounds(Settings settings, const Pool::Options& options) {
     settings.emplace("connect_timeout", std::to_string(options.connect_timeout.count()));
-    settings.emplace("options", std::format("-c statement_timeout={0} -c lock_timeout={0} "
-                                            "-c idle_in_transaction_session_timeout={1}",
-                                            options.statement_timeout.count(),
-                                            2 * options.statement_timeout.count()));
+    // The DSN's own options come last, and win. A wait for a lock ends first, as what it is.
+    const auto limit = options.statement_timeout.count();
+    settings["options"] = std::format(
+        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} {}",
+        limit, limit * 4 / 5, limit * 2, settings["options"]);
     std::string dsn;
     for (const auto& [key, value] : settings) {
         dsn += key + "='";

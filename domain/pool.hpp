@@ -57,6 +57,9 @@ public:
     // Closes the connections that nobody uses: after one broke, the others are likely stale too.
     void drop_idle();
 
+    // The DSN with the time-outs of the pool's connections, for sessions beside it.
+    const std::string& dsn() const { return dsn_; }
+
     // The database as words for a log line: host, port and name, never the password.
     const std::string& where() const { return where_; }
 

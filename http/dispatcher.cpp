@@ -28,9 +28,17 @@ std::string method_label(const std::string& method) {
     return "other";
 }
 
+// The database is there, but cannot do it now: time-outs, a standby, no room or no sessions left.
+bool is_overload(const std::exception& error) {
+    const auto* failed = dynamic_cast<const pqxx::sql_error*>(&error);
+    if (failed == nullptr) return false;
+    const auto& state = failed->sqlstate();
+    return state.starts_with("53") || state == "57014" || state == "55P03" || state == "25006";
+}
+
 Problem to_problem(const std::exception& error) {
     const bool overloaded = dynamic_cast<const domain::PoolExhausted*>(&error) != nullptr;
-    if (!overloaded && !domain::is_connection_loss(error)) {
+    if (!overloaded && !is_overload(error) && !domain::is_connection_loss(error)) {
         return {500, "something went wrong here; the log has it under this request_id"};
     }
     return {503,

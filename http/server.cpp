@@ -157,6 +157,8 @@ private:
     void set_handlers() {
         using httplib::Server;
         server_.set_pre_routing_handler([this](const auto& request, auto& response) {
+            // It would be applied to the answer of any method, after the effect; ours are whole.
+            const_cast<httplib::Request&>(request).ranges.clear();
             if (const auto fault = framing_fault(request)) {
                 const Problem problem{400, "the request has " + *fault, {}, {}, true};
                 answer(request, dispatcher_.refuse(translate(request), problem), response);

@@ -57,7 +57,7 @@ Service::Service(Options options, Log& log)
       metrics_(options_.service.name),
       dispatcher_(options_.service.name, metrics_, log),
       consumer_({.name = options_.consumer,
-                 .dsn = options_.service.dsn,
+                 .dsn = pool_.dsn(),
                  .brokers = options_.brokers,
                  .topics = options_.topics,
                  .kafka = kafka_properties,

@@ -12,12 +12,19 @@ Admin::Admin(const std::string& listen, const Status& status)
     : server_{std::make_unique<httplib::Server>()} {
     const auto colon = listen.rfind(':');
     int port = -1;
-    if (colon != std::string::npos)
-        std::from_chars(listen.data() + colon + 1, listen.data() + listen.size(), port);
+    const char* const end = listen.data() + listen.size();
+    if (colon == std::string::npos ||
+        std::from_chars(listen.data() + colon + 1, end, port).ptr != end)
+        port = -1;
     if (port < 0 || port > 65535)
         throw std::invalid_argument{"admin.listen = '" + listen + "' is not HOST:PORT"};
     const auto host = colon == 0 ? std::string{"127.0.0.1"} : listen.substr(0, colon);
 
+    // Without SO_REUSEPORT, by which two relays would share a port unnoticed.
+    server_->set_socket_options([](socket_t socket) {
+        const int on = 1;
+        ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    });
     server_->new_task_queue = [] { return new httplib::ThreadPool{2, 16}; };
     server_->set_payload_max_length(1024);
     server_->set_read_timeout(5);

@@ -34,6 +34,7 @@ struct Batch {
     std::vector<std::unique_ptr<char[]>> blocks;  // what the rows' views look into
     std::size_t bytes{};
     std::size_t undelivered{};  // rows that are neither acknowledged nor parked
+    std::size_t parked{};
     std::int64_t last_seq() const { return rows.back().seq; }
 };
 

@@ -24,6 +24,12 @@ const std::string* DeadLetters::blocking(std::string_view topic, std::string_vie
     if (blocked_.empty()) return nullptr;
     const auto found = blocked_.find(name(topic, key));
     if (found == blocked_.end()) return nullptr;
+    // Mostly it is as it was; only then is it a matter of one key of the primary key's index.
+    if (connection_
+            .run("select from outbox.dead_letter where event_id = $1 and resolved_at is null",
+                 {found->second})
+            .rows() > 0)
+        return &found->second;
     const auto open = connection_.run(
         "select coalesce(behind, event_id) from outbox.dead_letter "
         "where shard = $1 and topic = $2 and key = $3 and resolved_at is null "

@@ -21,12 +21,13 @@ std::uint64_t part(const std::string& snapshot, int index) {
 
 Doorbell::Doorbell(Connection& connection) : connection_{connection} {
     connection_.run("listen outbox");
+    connection_.run("select pg_advisory_lock_shared(1886352244, 4)");
     connection_.prepare("wake", "select pg_try_advisory_lock(1886352244, 0)");
 }
 
 void Doorbell::wake() {
     if (held_) return;
-    held_ = connection_.run_prepared("wake", {}, Format::text).at(0, 0) == "t";
+    held_ = connection_.run_prepared("wake", {}).at(0, 0) == "t";
     released_at_.clear();
 }
 

@@ -1,9 +1,10 @@
 // Sleeping without missing an event, and without a notification per commit.
 //
-// Awake, the relay holds a session lock that outbox.append tries; only an append that gets it sends
-// a notification. Going to sleep takes care of the appends that saw the lock still held: they have
-// an xid below that moment's snapshot, so until those transactions have ended the relay only dozes.
-// Uses the connection that listens; not thread-safe.
+// Each relay shares a session lock, without which nobody rings. Awake, it also holds one that every
+// writer tries; only a writer that gets it sends a notification. Going to sleep takes care of the
+// writers that saw the lock still held: they have an xid below that moment's snapshot, so until
+// those transactions have ended the relay only dozes. Uses the connection that listens; not
+// thread-safe.
 #pragma once
 
 #include <chrono>

@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -68,6 +69,7 @@ public:
     // Serves the reports of a producer that has failed, so that refused() is complete.
     void collect();
     std::size_t in_flight() const;
+    std::uint64_t acknowledged() const { return acknowledged_; }
     const std::string& topic_name(const Row& row);
 
 private:
@@ -83,6 +85,12 @@ private:
     std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)> producer_;
     std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
     std::vector<Refusal> refused_;
+    decltype(&rd_kafka_msg_partitioner_murmur2) partitioner_{};
+    // In flight alone, as the first of its partition. A broker that knows nothing of a producer
+    // takes whatever sequence number comes first: were the first request refused, as by a leader
+    // that is not ready, and the second taken, the first's repetition would pass for a duplicate.
+    const Row* opening_{};
+    std::uint64_t acknowledged_{};
     std::string refusal_, failure_;
 };
 

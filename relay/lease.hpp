@@ -1,5 +1,5 @@
 // Keeps a lease: renews it from a thread and a connection of its own, so that no slow publish loses
-// it, and measures what is pending on the way.
+// it.
 #pragma once
 
 #include <atomic>
@@ -9,15 +9,13 @@
 #include <thread>
 
 #include "relay/settings.hpp"
-#include "relay/status.hpp"
 
 namespace relay {
 
 class Lease {
 public:
     // For a lease just acquired under this epoch. on_loss is called once, from the lease's thread.
-    Lease(const Settings& settings, std::int64_t epoch, Status& status,
-          std::function<void()> on_loss);
+    Lease(const Settings& settings, std::int64_t epoch, std::function<void()> on_loss);
 
     // True once it is taken by another, or could not be renewed for two thirds of its time: stop
     // publishing.
@@ -28,7 +26,6 @@ private:
 
     const Settings& settings_;
     std::int64_t epoch_;
-    Status& status_;
     std::function<void()> on_loss_;
     std::atomic<bool> lost_{};
     std::jthread thread_;

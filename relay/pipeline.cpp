@@ -29,6 +29,7 @@ void run(const Settings& settings, Status& status, const std::stop_token& stop) 
     auto backoff = first_backoff;
     Caution caution;
     while (!stop.stop_requested()) {
+        status.beat();
         const auto began = std::chrono::steady_clock::now();
         try {
             const WakeUp wake_up;

@@ -43,10 +43,18 @@ PositionLog::PositionLog(Connection& connection, int shard)
 
 std::optional<Position> PositionLog::acquire(const std::string& holder,
                                              std::chrono::milliseconds ttl) {
-    const auto row = connection_.run(
-        "select n, epoch, lower, lower_floor, upper, upper_floor, last_seq, published "
-        "from outbox.acquire_lease($1, $2, $3::interval)",
-        {std::to_string(shard_), holder, text(ttl)});
+    std::optional<Result> answer;
+    try {
+        answer = connection_.run(
+            "select n, epoch, lower, lower_floor, upper, upper_floor, last_seq, published "
+            "from outbox.acquire_lease($1, $2, $3::interval)",
+            {std::to_string(shard_), holder, text(ttl)});
+    } catch (const PostgresError& error) {
+        // The former holder's last record came in between.
+        if (!error.is_unique_violation()) throw;
+        return std::nullopt;
+    }
+    const Result& row = *answer;
     if (row.rows() == 0) return std::nullopt;
     Position position{.shard = shard_,
                       .n = row.number(0, 0),

@@ -14,6 +14,13 @@ std::string trimmed(const char* message) {
     return text;
 }
 
+std::vector<const char*> pointers(std::initializer_list<std::string> texts) {
+    std::vector<const char*> all;
+    all.reserve(texts.size());
+    for (const auto& text : texts) all.push_back(text.c_str());
+    return all;
+}
+
 }  // namespace
 
 bool PostgresError::is_retryable() const {
@@ -87,12 +94,44 @@ void Connection::prepare(const std::string& name, const std::string& sql) {
 }
 
 Result Connection::run_prepared(const std::string& name,
-                                std::initializer_list<std::string> parameters, Format result) {
-    std::vector<const char*> values;
-    for (const auto& parameter : parameters) values.push_back(parameter.c_str());
+                                std::initializer_list<std::string> parameters) {
+    const auto values = pointers(parameters);
     return checked(PQexecPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()),
-                                  values.data(), nullptr, nullptr, static_cast<int>(result)),
+                                  values.data(), nullptr, nullptr, 0),
                    name);
+}
+
+void Connection::stream_prepared(const std::string& name,
+                                 std::initializer_list<std::string> parameters,
+                                 const std::function<bool(const Result&)>& take) {
+    constexpr int rows_at_a_time = 64;
+    const auto values = pointers(parameters);
+    if (PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()),
+                            values.data(), nullptr, nullptr, 1) == 0 ||
+        PQsetChunkedRowsMode(connection_.get(), rows_at_a_time) == 0)
+        fail(nullptr, name);
+    bool wanted = true;
+    while (PGresult* raw = PQgetResult(connection_.get())) {
+        const Result result{raw};
+        if (!wanted) continue;  // the rest, or the cancellation
+        switch (PQresultStatus(raw)) {
+            case PGRES_TUPLES_OK:
+                break;
+            case PGRES_TUPLES_CHUNK:
+                wanted = take(result);
+                if (!wanted) cancel();
+                break;
+            default:
+                fail(raw, name);
+        }
+    }
+}
+
+void Connection::cancel() {
+    const std::unique_ptr<PGcancelConn, void (*)(PGcancelConn*)> cancelling{
+        PQcancelCreate(connection_.get()), &PQcancelFinish};
+    // Should it fail, the rest is read instead.
+    static_cast<void>(PQcancelBlocking(cancelling.get()));
 }
 
 void Connection::start_copy(const std::string& sql) {

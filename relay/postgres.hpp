@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -51,8 +52,6 @@ private:
     std::unique_ptr<PGresult, void (*)(PGresult*)> result_;
 };
 
-enum class Format { text = 0, binary = 1 };
-
 class Connection {
 public:
     // Throws PostgresError when no session comes up within ten seconds.
@@ -64,8 +63,10 @@ public:
     Result run(const std::string& sql,
                std::initializer_list<std::optional<std::string>> parameters);
     void prepare(const std::string& name, const std::string& sql);
-    Result run_prepared(const std::string& name, std::initializer_list<std::string> parameters,
-                        Format result);
+    Result run_prepared(const std::string& name, std::initializer_list<std::string> parameters);
+    // Gives the rows in binary as they come, some at a time; cancels the rest when take() is false.
+    void stream_prepared(const std::string& name, std::initializer_list<std::string> parameters,
+                         const std::function<bool(const Result&)>& take);
 
     // Starts COPY … TO STDOUT; then copy_row() until the end.
     void start_copy(const std::string& sql);
@@ -80,6 +81,7 @@ public:
 private:
     [[noreturn]] void fail(const PGresult* result, std::string_view doing) const;
     Result checked(PGresult* result, std::string_view sql) const;
+    void cancel();
 
     std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
     std::unique_ptr<char, void (*)(void*)> copied_;

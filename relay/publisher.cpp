@@ -68,9 +68,11 @@ void Publisher::await_alone(Row& row) {
             sink_->serve(10ms);
             hooks_.check();
         }
+        progress_ = Clock::now();
     } catch (const ProducerFailed&) {
         sink_->collect();
         if (sink_->refused().empty()) throw;
+        progress_ = Clock::now();
         park(row, sink_->refused().front().error, nullptr);
         make_sink();
     }
@@ -79,6 +81,7 @@ void Publisher::await_alone(Row& row) {
 void Publisher::park(Row& row, const std::string& error, const std::string* behind) {
     dead_letters_.park(row, sink_->topic_name(row), error, behind);
     --row.batch->undelivered;
+    ++row.batch->parked;
     status_.dead_lettered.Increment();
     if (behind == nullptr) {
         spdlog::error(
@@ -115,6 +118,10 @@ void Publisher::learning(const std::function<void()>& work) {
 
 void Publisher::pump(std::chrono::milliseconds limit) {
     sink_->serve(limit);
+    if (sink_->acknowledged() != acknowledged_) {
+        acknowledged_ = sink_->acknowledged();
+        progress_ = Clock::now();
+    }
     reap();
     hooks_.check();
 }
@@ -124,12 +131,12 @@ void Publisher::reap() {
     std::size_t events = 0;
     std::int64_t last_seq = 0;
     while (!in_flight_.empty() && in_flight_.front()->undelivered == 0) {
-        events += in_flight_.front()->rows.size();
+        events += in_flight_.front()->rows.size() - in_flight_.front()->parked;
         last_seq = in_flight_.front()->last_seq();
         in_flight_.pop_front();
     }
-    if (events == 0) return;
-    progress_ = Clock::now();
+    if (last_seq == 0) return;
+    status_.in_flight.Set(static_cast<double>(sink_->in_flight()));
     hooks_.delivered(events, last_seq);
 }
 

@@ -69,6 +69,7 @@ private:
     Hooks hooks_;
     std::deque<std::unique_ptr<Batch>> in_flight_;  // outlives sink_, which points into it
     std::unique_ptr<KafkaSink> sink_;
+    std::uint64_t acknowledged_{};  // when progress was last looked at
     Clock::time_point progress_;
 };
 

@@ -44,6 +44,7 @@ Session::Session(const Settings& settings, Status& status, const std::stop_token
 Session::~Session() {
     if (!lease_) return;
     lease_.reset();
+    housekeeping_.reset();
     publisher_.reset();  // nothing of ours may leave once another may have the lease
     try {
         log_.release(position_.epoch);
@@ -58,8 +59,9 @@ bool Session::take_lease() {
         if (auto taken = log_.acquire(settings_.holder, settings_.lease)) {
             position_ = *taken;
             source_.passed_a_transaction();
-            lease_ = std::make_unique<Lease>(settings_, position_.epoch, status_,
-                                             [this] { wake_up_.ring(); });
+            lease_ =
+                std::make_unique<Lease>(settings_, position_.epoch, [this] { wake_up_.ring(); });
+            housekeeping_ = std::make_unique<Housekeeping>(settings_, status_);
             return true;
         }
         status_.set(State::standby);
@@ -75,6 +77,7 @@ void Session::run() {
                  position_.epoch, position_.published);
     status_.set(State::leading);
     status_.lease_epoch.Set(static_cast<double>(position_.epoch));
+    status_.position.Set(static_cast<double>(position_.published));
     recorded_ = last_event_ = Clock::now();
     publisher_.emplace(settings_, status_, dead_letters_, caution_,
                        Publisher::Hooks{.check = [this] { check(); },
@@ -92,10 +95,14 @@ void Session::publish_all() {
         if (position_.upper) return;  // stopped inside it
     }
     while (!stop_.stop_requested()) {
-        status_.beat();
         check();
         auto poll = source_.poll(position_.lower, settings_.window_rows);
         if (poll.complete && poll.rows == 0) {
+            if (poll.upper.floor > position_.lower.floor) {
+                // Else each poll would look through the last window again.
+                position_.lower = poll.upper;
+                settled_ = false;
+            }
             settle();
             if (settings_.stop_when_drained) return;
             rest(poll);
@@ -143,7 +150,6 @@ void Session::publish_in_chunks() {
     prepare_reading(reader);
     const Walk steps{.take =
                          [this](std::unique_ptr<Batch> batch) {
-                             status_.beat();
                              window_events_ += batch->rows.size();
                              publish(std::move(batch));
                              publisher_->await(max_batches_in_flight - 1);
@@ -153,13 +159,12 @@ void Session::publish_in_chunks() {
                          },
                      .wait =
                          [this] {
-                             status_.beat();
                              // Not for the socket: each packet would wake us. What Kafka
                              // acknowledges wakes us as well.
                              publisher_->serve(1ms);
+                             return !stop_.stop_requested();
                          }};
-    const bool whole =
-        walk(reader, position_.lower, *position_.upper, position_.last_seq, steps);
+    const bool whole = walk(reader, position_.lower, *position_.upper, position_.last_seq, steps);
     if (faults::mutant("no_flush") && !whole) return;
     publisher_->await(0);
     faults::crash_point("after_ack");
@@ -189,12 +194,14 @@ void Session::delivered(std::size_t events, std::int64_t last_seq) {
     status_.position.Set(static_cast<double>(position_.published));
 }
 
-void Session::check() const {
+void Session::check() {
+    status_.beat();
     if (lease_->lost())
         throw Fenced{"the lease of shard " + std::to_string(settings_.shard) + " is lost"};
     const auto stalled = publisher_->stalled();
     if (!stalled) return;
-    if (stop_.stop_requested() && *stalled > settings_.stop)
+    if (stop_.stop_requested() && !stopping_since_) stopping_since_ = Clock::now();
+    if (stopping_since_ && Clock::now() - *stopping_since_ > settings_.stop)
         throw ProducerFailed{"Kafka did not acknowledge what was queued in time for the stop"};
     if (*stalled > settings_.stall)
         throw ProducerFailed{"Kafka has acknowledged nothing for too long"};

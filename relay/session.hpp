@@ -11,6 +11,7 @@
 
 #include "relay/dead_letters.hpp"
 #include "relay/doorbell.hpp"
+#include "relay/housekeeping.hpp"
 #include "relay/lease.hpp"
 #include "relay/position.hpp"
 #include "relay/publisher.hpp"
@@ -56,7 +57,7 @@ private:
     void publish_in_chunks();
     void publish(std::unique_ptr<Batch> batch);
     void delivered(std::size_t events, std::int64_t last_seq);
-    void check() const;
+    void check();
     void close_window();
     void settle();
     void rest(const Poll& poll);
@@ -77,6 +78,8 @@ private:
     bool settled_ = true;  // the recorded position is the one in memory
     std::optional<Publisher> publisher_;
     std::unique_ptr<Lease> lease_;
+    std::unique_ptr<Housekeeping> housekeeping_;
+    std::optional<Clock::time_point> stopping_since_;
     Clock::time_point recorded_, last_event_;
     std::size_t window_events_ = 0;
 };

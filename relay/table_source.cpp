@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 #include "faults.hpp"
 
@@ -46,6 +47,7 @@ std::string poll_statement() {
 }
 
 constexpr int chunk_rows = 50'000;
+constexpr std::size_t max_poll_bytes = 8U << 20U;
 
 std::string chunk_sql(const Edge& lower, const Edge& upper, std::int64_t after_seq) {
     // COPY takes no parameters. Snapshots come from the server and hold digits, colons and commas
@@ -74,35 +76,51 @@ TableSource::TableSource(Connection& connection)
 }
 
 Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
-    // One more than wanted tells whether there are more.
-    const auto result = connection_.run_prepared(
-        "poll", {lower.snapshot, std::to_string(lower.floor), std::to_string(max_rows + 1)},
-        Format::binary);
     Poll poll;
-    poll.upper = {std::string{result.at(0, 2)}, floor_};
-    std::memcpy(&newest_, result.at(0, 0).data(), sizeof newest_);
-    newest_ = std::byteswap(newest_);
-    if (faults::mutant("early_floor")) floor_ = newest_;
-    const auto rows = static_cast<std::size_t>(result.rows() - 1);
-    poll.complete = rows <= max_rows;
-    if (!poll.complete) return poll;
-    poll.rows = rows;
+    poll.complete = true;
     BatchBuilder builder;
-    std::int64_t last_seq = 0;
-    for (int row = 1; row < result.rows(); ++row) {
+    std::size_t bytes = 0;
+    const auto add = [&](const Result& rows, int row) {
+        if (poll.rows == max_rows || bytes > max_poll_bytes) return false;
         BatchBuilder::Fields fields;
         for (std::size_t c = 0; c < fields.size(); ++c) {
             const int column = static_cast<int>(c);
-            if (!result.null(row, column))
-                fields[c] = {result.at(row, column).data(), result.at(row, column).size()};
+            if (rows.null(row, column)) continue;
+            fields[c] = {rows.at(row, column).data(), rows.at(row, column).size()};
+            bytes += fields[c].size;
         }
         builder.add(fields);
-        if (builder.full() || row + 1 == result.rows()) {
-            poll.batches.push_back(builder.take());
-            if (poll.batches.back()->rows.front().seq <= last_seq)
-                throw std::logic_error{"the outbox was not read in the order of seq"};
-            last_seq = poll.batches.back()->last_seq();
-        }
+        ++poll.rows;
+        if (builder.full()) poll.batches.push_back(builder.take());
+        return true;
+    };
+    bool first = true;
+    // One more row than wanted tells whether there are more.
+    connection_.stream_prepared(
+        "poll", {lower.snapshot, std::to_string(lower.floor), std::to_string(max_rows + 1)},
+        [&](const Result& rows) {
+            int row = 0;
+            if (std::exchange(first, false)) {
+                std::memcpy(&newest_, rows.at(row, 0).data(), sizeof newest_);
+                newest_ = std::byteswap(newest_);
+                if (faults::mutant("early_floor")) floor_ = newest_;
+                poll.upper = {std::string{rows.at(row, 2)}, floor_};
+                ++row;
+            }
+            for (; poll.complete && row < rows.rows(); ++row) poll.complete = add(rows, row);
+            return poll.complete;
+        });
+    if (!poll.complete) {
+        poll.batches.clear();
+        poll.rows = 0;
+        return poll;
+    }
+    if (!builder.empty()) poll.batches.push_back(builder.take());
+    std::int64_t last_seq = 0;
+    for (const auto& batch : poll.batches) {
+        if (batch->rows.front().seq <= last_seq)
+            throw std::logic_error{"the outbox was not read in the order of seq"};
+        last_seq = batch->last_seq();
     }
     return poll;
 }
@@ -124,7 +142,7 @@ bool walk(Connection& connection, const Edge& lower, const Edge& upper, std::int
             const auto answer = connection.copy_row(row);
             if (answer == Connection::Copy::end) break;
             if (answer == Connection::Copy::none_yet) {
-                steps.wait();
+                if (!steps.wait()) return false;
             } else if (parse_copy_row(row, fields)) {
                 builder.add(fields);
                 ++rows;

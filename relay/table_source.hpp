@@ -31,7 +31,7 @@ class TableSource {
 public:
     explicit TableSource(Connection& connection);
 
-    // The committed events above lower, if they are at most max_rows.
+    // The committed events above lower, if they are at most max_rows and 8 MiB.
     Poll poll(const Edge& lower, std::size_t max_rows);
 
     // Tells that a transaction of this session has taken an xid since the last poll, and committed.
@@ -48,7 +48,7 @@ private:
 
 struct Walk {
     std::function<bool(std::unique_ptr<Batch>)> take;  // false ends the walk
-    std::function<void()> wait;                        // for a moment: nothing has arrived yet
+    std::function<bool()> wait;  // for a moment, as nothing has arrived yet; likewise
 };
 
 // Every event between the edges, above after_seq, in batches; false when it was ended before. On a

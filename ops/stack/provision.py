@@ -1,5 +1,6 @@
 """The shop's databases, with their schema and one login role a process."""
 
+import os
 import pathlib
 import secrets
 import subprocess
@@ -38,8 +39,10 @@ def _migrate(postgres, database, service, source_dir, bin_dir, log):
     schema = pathlib.Path(source_dir) / "schema"
     with open(log, "ab") as output:
         done = subprocess.run(
-            [pathlib.Path(bin_dir) / "postroom", "migrate", "--dsn", postgres.dsn(database),
+            [pathlib.Path(bin_dir) / "postroom", "migrate",
              "--dir", schema / "outbox", "--dir", schema / service],
+            # Not among the arguments, which every user of the machine may read.
+            env={**os.environ, "POSTROOM_MIGRATE_DSN": postgres.dsn(database)},
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
     if done.returncode != 0:
         raise StageFailed(f"the migration of {database} failed", log)

@@ -1,6 +1,7 @@
 """One line a stage with its time; a failure names the log and shows its end."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import signal
@@ -64,7 +65,10 @@ def run(name, argv, log_name=None, **options):
 
 
 def build(preset):
-    """Configures and builds a CMake preset; returns its build directory."""
-    run("configure " + preset, ["cmake", "--preset", preset], cwd=SOURCE_DIR)
-    run("build " + preset, ["cmake", "--build", "--preset", preset], cwd=SOURCE_DIR)
+    """Configures and builds a CMake preset; returns its build directory. One build at a time."""
+    RUN_DIR.mkdir(parents=True, exist_ok=True)
+    with open(RUN_DIR / f"build-{preset}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run("configure " + preset, ["cmake", "--preset", preset], cwd=SOURCE_DIR)
+        run("build " + preset, ["cmake", "--build", "--preset", preset], cwd=SOURCE_DIR)
     return SOURCE_DIR / "build" / preset

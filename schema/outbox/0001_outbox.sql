@@ -54,7 +54,8 @@ create table outbox.event (
     constraint aggregateid_is_a_key check (aggregateid <> '' and octet_length(aggregateid) <= 4096),
     constraint type_is_a_name check (type <> '' and octet_length(type) <= 255),
     constraint one_content check (payload is null or body is null),
-    constraint headers_are_an_object check (jsonb_typeof(headers) = 'object')
+    constraint headers_are_an_object_and_name_no_column
+        check (jsonb_typeof(headers) = 'object' and not headers ?| array['id', 'type', 'content-type'])
 ) partition by range (seq);
 create index event_tx on outbox.event (tx);
 
@@ -117,10 +118,11 @@ begin
 end
 $$;
 comment on function outbox.make_partitions() is
-    'Attaches the partitions that should stand ahead, and returns how many; blocks no writer. The relay calls it';
+    'Attaches the partitions that should stand ahead, and returns how many. Writers wait for the moment of attaching, '
+    'and for a scan of event_default where that has rows. The relay calls it';
 
--- The doorbell. A relay that is awake holds the session lock (1886352244, 0) and polls; it needs no ringing.
--- A notification per commit would serialize every commit of the cluster.
+-- The doorbell. Relays share the session lock (1886352244, 4); one that is awake holds (1886352244, 0) and polls.
+-- Nobody rings it, nor where there is none: a notification per commit would serialize every commit of the cluster.
 create function outbox.ring() returns trigger
 language plpgsql as $$
 begin
@@ -133,10 +135,13 @@ $$;
 comment on function outbox.ring() is
     'Wakes a sleeping relay at commit. PostgreSQL prepares no transaction that has notified: before a PREPARE '
     'TRANSACTION, set local outbox.ring = off; the relay then finds the events within a second';
--- After the statement, so that its xid is assigned before the doorbell is looked at. The lock is given back at
+-- After the statement, so that its xid is assigned before the doorbell is looked at. A lock is given back at
 -- once, lest many writers together keep a waking relay from it; in one expression, which no cancellation splits.
 create trigger ring after insert on outbox.event for each statement
-when (case when pg_try_advisory_lock_shared(1886352244, 0) then pg_advisory_unlock_shared(1886352244, 0) end)
+when (case when not pg_try_advisory_lock_shared(1886352244, 0) then false
+           when not pg_advisory_unlock_shared(1886352244, 0) then null  -- cannot be
+           when pg_try_advisory_lock(1886352244, 4) then not pg_advisory_unlock(1886352244, 4)
+           else true end)
 execute function outbox.ring();
 comment on trigger ring on outbox.event is
     'Every writer rings, one that uses plain INSERT or COPY as well; nothing to do while the relay is awake';
@@ -347,7 +352,7 @@ select p.shard, e.seq, e.id, e.aggregatetype, e.aggregateid, e.type, e.created_a
 from outbox.event e cross join outbox.current_position p
 where (pg_visible_in_snapshot(e.tx, p.lower)
        or (p.upper is not null and e.seq <= p.last_seq and pg_visible_in_snapshot(e.tx, p.upper)))
-  and not exists (select from outbox.dead_letter d where d.event_id = e.id and d.resolved_at is null);
+  and not exists (select from outbox.dead_letter d where d.event_id = e.id);
 comment on view outbox.published is 'Events that Kafka has acknowledged and that history still keeps';
 
 create view outbox.dead as

@@ -98,13 +98,15 @@ TEST_F(Append, RefusesABadEventWithAClearError) {
     no_topic.aggregate_type = "not a topic";
     auto no_json = event("1");
     no_json.content = outbox::Json{"{"};
-    for (const auto& bad : {no_topic, no_json, event("")}) {
+    auto other_identity = event("1");
+    other_identity.headers = {{"id", outbox::EventId::make().to_string()}};
+    for (const auto& bad : {no_topic, no_json, other_identity, event("")}) {
         pqxx::work tx{service_};
         EXPECT_THROW(outbox::append(tx, bad), pqxx::sql_error);
     }
 }
 
-TEST_F(Append, RingsForEveryKindOfInsertOnlyWhileNoRelayIsAwake) {
+TEST_F(Append, RingsForEveryKindOfInsertOnlyWhileARelaySleeps) {
     pqxx::connection ear{database_.dsn()};
     int rung = 0;
     bool all_heard = false;
@@ -125,6 +127,10 @@ TEST_F(Append, RingsForEveryKindOfInsertOnlyWhileNoRelayIsAwake) {
         "insert into outbox.event (aggregatetype, aggregateid, type) values ('order', '1', 'A')",
         "insert into outbox.event (aggregatetype, aggregateid, type) "
         "select 'order', n::text, 'A' from generate_series(1, 3) n"};
+    for (const char* sql : kinds) EXPECT_EQ(rings(sql), 0) << sql << ", with no relay at all";
+
+    pqxx::connection sleeper{database_.dsn()};  // plays a relay that sleeps
+    pqxx::nontransaction{sleeper}.exec("select pg_advisory_lock_shared(1886352244, 4)");
     for (const char* sql : kinds) EXPECT_EQ(rings(sql), 1) << sql;
 
     pqxx::connection doorkeeper{database_.dsn()};  // plays an awake relay

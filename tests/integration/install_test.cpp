@@ -52,8 +52,8 @@ TEST_F(Install, ServesAProjectThroughCMake) {
 TEST_F(Install, ServesAProjectThroughPkgConfig) {
     const auto program = root_ / "out_of_tree";
     run("export PKG_CONFIG_PATH=$(dirname $(find " + prefix() +
-        " -name postroom.pc)); c++ -std=c++20 " POSTROOM_CXX_FLAGS " " +
-        project() + "/main.cpp -o " + program.string() + " $(pkg-config --cflags --libs postroom)");
+        " -name postroom.pc)); c++ -std=c++20 " POSTROOM_CXX_FLAGS " " + project() +
+        "/main.cpp -o " + program.string() + " $(pkg-config --cflags --libs postroom)");
     use(program);
 }
 

@@ -133,6 +133,8 @@ TEST_F(ShopHttpTest, NamesWhatIsWrongWithARequest) {
     EXPECT_EQ(post(pens, {{"Content-Type", "text/plain"}}).status, 415);
     EXPECT_EQ(post(pens, {{"Content-Encoding", "gzip"}}).status, 415);
     EXPECT_EQ(post(std::string(70'000, ' ')).status, 413);
+    // A range is of an answer that is there; an order is placed, and told of whole.
+    EXPECT_EQ(post(pens, {{"Range", "bytes=9999-"}}).status, 202);
     const auto payment = request(shop.address("payment"), "GET", "/api/v1/payments/1");
     EXPECT_EQ(payment.status, 404);
     EXPECT_EQ(payment.headers.at("Content-Type"), "application/problem+json");

@@ -1,7 +1,7 @@
 // C11 threads in terms of POSIX ones, for the thread sanitizer: it follows pthread_create and
-// pthread_mutex_lock, but not glibc's thrd_create and mtx_lock, which librdkafka uses; a thread that
-// it has not seen begin crashes at its first allocation. Preloaded by ./ops/test tsan. glibc's C11
-// types are its POSIX types under other names, so a handle may pass from one set to the other.
+// pthread_mutex_lock, but not glibc's thrd_create and mtx_lock, which librdkafka uses; a thread
+// that it has not seen begin crashes at its first allocation. Preloaded by ./ops/test tsan. glibc's
+// C11 types are its POSIX types under other names, so a handle may pass from one set to the other.
 #include <pthread.h>
 #include <threads.h>
 
@@ -18,11 +18,16 @@ pthread_cond_t* posix(cnd_t* condition) { return reinterpret_cast<pthread_cond_t
 
 int c11(int error) {
     switch (error) {
-        case 0: return thrd_success;
-        case EBUSY: return thrd_busy;
-        case ENOMEM: return thrd_nomem;
-        case ETIMEDOUT: return thrd_timedout;
-        default: return thrd_error;
+        case 0:
+            return thrd_success;
+        case EBUSY:
+            return thrd_busy;
+        case ENOMEM:
+            return thrd_nomem;
+        case ETIMEDOUT:
+            return thrd_timedout;
+        default:
+            return thrd_error;
     }
 }
 

@@ -1,0 +1,81 @@
+#include "relay/housekeeping.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "relay/postgres.hpp"
+#include "relay/table_source.hpp"
+
+namespace relay {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds measure_every{5};
+constexpr std::chrono::seconds maintain_every{60};
+// A partition is attached under a lock that writers wait for: it gives up before they notice, and
+// a scan before a stop does.
+constexpr auto limits = "set lock_timeout = '100ms'; set statement_timeout = '5s'";
+
+// Counting stops at 10,000: a long backlog must not cost a scan of itself every few seconds.
+constexpr auto pending_sql = R"(
+select count(*), coalesce(extract(epoch from clock_timestamp() - min(r.created_at)), 0)::float8,
+       coalesce((select last_value from outbox.event_seq_seq) - max(r.seq), 0), max(p.published)
+from outbox.current_position p
+left join lateral outbox.read(p.lower, p.lower_floor, null, p.last_seq, 10000) r on true
+where p.shard = $1 and r.seq is not null)";
+
+void measure(Connection& connection, int shard, Status& status) {
+    const auto row = connection.run(pending_sql, {std::to_string(shard)});
+    const auto counted = row.number(0, 0);
+    status.pending.Set(
+        static_cast<double>(counted < 10'000 ? counted : counted + row.number(0, 2)));
+    status.oldest_age.Set(std::stod(std::string{row.at(0, 1)}));
+}
+
+}  // namespace
+
+Housekeeping::Housekeeping(const Settings& settings, Status& status)
+    : settings_{settings},
+      status_{status},
+      thread_{[this](const std::stop_token& stop) { keep(stop); }} {}
+
+Housekeeping::~Housekeeping() {
+    thread_.request_stop();
+    thread_.join();
+    // Another relay's to know, from now on.
+    status_.pending.Set(0);
+    status_.oldest_age.Set(0);
+}
+
+void Housekeeping::keep(const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any pause;
+    std::optional<Connection> connection;
+    Clock::time_point maintained;
+    while (!stop.stop_requested()) {
+        try {
+            if (!connection) {
+                connection.emplace(settings_.dsn, "postroom relay housekeeping");
+                prepare_reading(*connection);
+                connection->run(limits);
+            }
+            if (Clock::now() - maintained > maintain_every) {
+                maintained = Clock::now();
+                connection->run("select outbox.maintain()");
+            }
+            measure(*connection, settings_.shard, status_);
+        } catch (const std::exception& error) {
+            spdlog::warn("housekeeping: {}", error.what());
+            connection.reset();
+        }
+        std::unique_lock lock{mutex};
+        pause.wait_for(lock, stop, measure_every, [] { return false; });
+    }
+}
+
+}  // namespace relay

@@ -1,0 +1,135 @@
+#include "relay/kafka_topic.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace relay {
+namespace {
+
+constexpr int admin_timeout_ms = 10'000;
+constexpr std::chrono::milliseconds ask_again_after{100};  // about a topic that could not be used
+
+}  // namespace
+
+bool is_poison(rd_kafka_resp_err_t error) {
+    static constexpr std::array poison{
+        RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,   RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE,
+        RD_KAFKA_RESP_ERR_INVALID_MSG,          RD_KAFKA_RESP_ERR_INVALID_RECORD,
+        RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+        RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,       RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+        RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE};
+    return std::ranges::find(poison, error) != poison.end();
+}
+
+const std::string& KafkaSink::topic_name(const Row& row) { return topic(row.aggregate_type).name; }
+
+KafkaSink::Topic& KafkaSink::topic(std::string_view aggregate_type) {
+    const auto now = std::chrono::steady_clock::now();
+    const auto known = topics_.find(aggregate_type);
+    if (known != topics_.end()) {
+        Topic& topic = *known->second;
+        if (!topic.unusable.empty() && now - topic.asked > ask_again_after) {
+            topic.unusable = usable(topic);
+            topic.asked = now;
+        }
+        return topic;
+    }
+    auto made = std::make_unique<Topic>();
+    made->name = options_.topic_prefix + std::string{aggregate_type};
+    made->choose = partitioner_;
+    auto* const conf = rd_kafka_default_topic_conf_dup(producer_.get());
+    rd_kafka_topic_conf_set_opaque(conf, made.get());
+    rd_kafka_topic_conf_set_partitioner_cb(
+        conf, [](const rd_kafka_topic_t* handle, const void* key, std::size_t size,
+                 std::int32_t count, void* self, void* row) {
+            auto& topic = *static_cast<Topic*>(self);
+            const auto chosen = topic.choose(handle, key, size, count, self, row);
+            topic.chosen = chosen;
+            return chosen;
+        });
+    made->handle.reset(rd_kafka_topic_new(producer_.get(), made->name.c_str(), conf));
+    made->unusable = usable(*made);
+    made->asked = now;
+    return *topics_.emplace(aggregate_type, std::move(made)).first->second;
+}
+
+std::string KafkaSink::usable(const Topic& topic) {
+    if (!topic.handle) return "Kafka allows no topic of the name '" + topic.name + "'";
+    const auto deadline =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds{admin_timeout_ms};
+    for (bool created = false; std::chrono::steady_clock::now() < deadline;) {
+        // Asking also tells the producer where the partitions are, so that the first event need not
+        // wait.
+        const auto state = ask(topic);
+        if (state == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+        if (state == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
+            if (created) continue;
+            return {};  // librdkafka waits for the leader, and other topics go on
+        }
+        if (state != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+            const auto reason = "topic '" + topic.name + "': " + rd_kafka_err2str(state);
+            if (is_poison(state)) return reason;
+            throw ProducerFailed{reason};
+        }
+        if (created) continue;  // not known everywhere yet
+        if (!options_.create_topics)
+            return "topic '" + topic.name +
+                   "' does not exist: create it, or set kafka.create_topics = true";
+        if (auto refused = create(topic.name); !refused.empty()) return refused;
+        created = true;
+    }
+    throw ProducerFailed{"topic '" + topic.name + "' has no leader"};
+}
+
+rd_kafka_resp_err_t KafkaSink::ask(const Topic& topic) {
+    const rd_kafka_metadata_t* found = nullptr;
+    const auto error =
+        rd_kafka_metadata(producer_.get(), 0, topic.handle.get(), &found, admin_timeout_ms);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        throw ProducerFailed{"no answer from Kafka at " + options_.brokers + " about topic '" +
+                             topic.name + "': " + rd_kafka_err2str(error)};
+    const std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> freed{
+        found, &rd_kafka_metadata_destroy};
+    if (found->topic_cnt != 1) return RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    const auto& answer = found->topics[0];
+    if (answer.err != RD_KAFKA_RESP_ERR_NO_ERROR) return answer.err;
+    const std::span partitions{answer.partitions, static_cast<std::size_t>(answer.partition_cnt)};
+    const bool led = std::ranges::all_of(partitions, [](const auto& p) { return p.leader >= 0; });
+    return led ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+}
+
+std::string KafkaSink::create(const std::string& name) {
+    std::array<char, 512> why{};
+    std::unique_ptr<rd_kafka_NewTopic_t, void (*)(rd_kafka_NewTopic_t*)> topic{
+        rd_kafka_NewTopic_new(name.c_str(), options_.partitions, options_.replication, why.data(),
+                              why.size()),
+        &rd_kafka_NewTopic_destroy};
+    if (!topic) return "topic '" + name + "' cannot be created: " + why.data();
+    std::unique_ptr<rd_kafka_queue_t, void (*)(rd_kafka_queue_t*)> answers{
+        rd_kafka_queue_new(producer_.get()), &rd_kafka_queue_destroy};
+    rd_kafka_NewTopic_t* wanted = topic.get();
+    rd_kafka_CreateTopics(producer_.get(), &wanted, 1, nullptr, answers.get());
+    std::unique_ptr<rd_kafka_event_t, void (*)(rd_kafka_event_t*)> answer{
+        rd_kafka_queue_poll(answers.get(), admin_timeout_ms), &rd_kafka_event_destroy};
+    if (!answer || rd_kafka_event_error(answer.get()) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        throw ProducerFailed{"no answer from Kafka when creating topic '" + name + "'"};
+    std::size_t count = 0;
+    const auto* topics = rd_kafka_CreateTopics_result_topics(
+        rd_kafka_event_CreateTopics_result(answer.get()), &count);
+    const auto error = rd_kafka_topic_result_error(topics[0]);
+    if (error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return {};
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        spdlog::info("created topic {} with {} partitions, replication {}", name,
+                     options_.partitions, options_.replication);
+        return {};
+    }
+    const std::string reason = std::string{"topic '"} + name + "' cannot be created: " +
+                               rd_kafka_topic_result_error_string(topics[0]);
+    if (is_poison(error)) return reason;
+    throw ProducerFailed{reason};
+}
+
+}  // namespace relay

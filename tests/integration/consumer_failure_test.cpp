@@ -1,0 +1,193 @@
+#include "integration/consumer_fixture.hpp"
+
+namespace integration {
+
+TEST_F(ConsumerTest, RetriesAFailingEventWithoutHoldingBackOtherKeys) {
+    std::atomic<bool> healed{false};
+    std::vector<support::Draft> drafts{draft("bad", "1"), draft("bad", "2")};
+    for (int i = 0; i < 20; ++i) drafts.push_back(draft("good" + std::to_string(i), "x"));
+    support::produce(topic_, drafts);
+    auto patient = options();
+    patient.attempts = 1000;
+    start(
+        [&](pqxx::transaction_base& tx, const outbox::Message& message) {
+            effect(tx, message);
+            if (message.key == "bad" && !healed) throw std::runtime_error{"not yet"};
+        },
+        patient);
+    await_effects(20);
+    EXPECT_EQ(payloads_of("bad"), "");
+    healed = true;
+    await_effects(22);
+    EXPECT_EQ(payloads_of("bad"), "1 2");
+    EXPECT_GT(consumer_->counts().fallbacks, 0U);
+    EXPECT_EQ(query<int>("select count(*) from inbox.dead"), 0);
+}
+
+TEST_F(ConsumerTest, ParksWhatKeepsFailingAndOnlyItsKeyBehindIt) {
+    const auto poison = outbox::EventId::make().to_string();
+    support::produce(topic_, {draft("k", "1"), draft("k", "poison", poison), draft("k", "3"),
+                              draft("other", "4")});
+    start([](pqxx::transaction_base& tx, const outbox::Message& message) {
+        effect(tx, message);
+        if (message.payload == "poison") tx.exec("select 1 / 0");
+    });
+    support::eventually(30s, "two dead letters",
+                        [&] { return query<int>("select count(*) from inbox.dead") == 2; });
+    await_effects(2);
+    EXPECT_EQ(payloads_of("k"), "1");
+    EXPECT_EQ(payloads_of("other"), "4");
+    EXPECT_EQ(query<int>("select attempts from inbox.dead where event_id = '" + poison + "'"), 3);
+    EXPECT_EQ(query<std::string>(
+                  "select convert_from(payload, 'UTF8') from inbox.dead_letter where behind = '" +
+                  poison + "'"),
+              "3");
+    // Later ones wait, too; they are free once somebody has resolved it.
+    support::produce(topic_, {draft("k", "5")});
+    support::eventually(30s, "the third",
+                        [&] { return query<int>("select count(*) from inbox.dead") == 3; });
+    query<std::string>(
+        "update inbox.dead_letter set resolved_at = now(), resolution = 'skipped' where topic = '" +
+        topic_ + "' and behind is null returning ''");
+    query<std::string>(
+        "with u as (update inbox.dead_letter set resolved_at = now() returning 1) select '' from u "
+        "limit 1");
+    support::produce(topic_, {draft("k", "6")});
+    support::eventually(30s, "the key to be free", [&] { return payloads_of("k") == "1 6"; });
+}
+
+TEST_F(ConsumerTest, ParksPoisonAtOnceAndWhatIsNoEvent) {
+    support::produce(topic_, {draft("a", "poison"),
+                              {.key = "b", .value = "x", .headers = {{"type", "Happened"}}},
+                              draft("c", "fine")});
+    std::atomic<int> calls{0};
+    start([&](pqxx::transaction_base& tx, const outbox::Message& message) {
+        if (message.payload == "poison") {
+            ++calls;
+            throw outbox::PoisonMessage{"cannot be"};
+        }
+        effect(tx, message);
+    });
+    support::eventually(30s, "two dead letters",
+                        [&] { return query<int>("select count(*) from inbox.dead") == 2; });
+    await_effects(1);
+    EXPECT_LE(calls, 2) << "once in the batch, once alone";
+    EXPECT_EQ(
+        query<int>("select count(*) from inbox.dead where error like 'header id: not a UUID%'"), 1);
+}
+
+TEST_F(ConsumerTest, ParksWhatIsNoTextInHexAndGoesOn) {
+    auto bad_header = draft("b", "2");
+    bad_header.headers["own"] = std::string{"\0", 1};
+    support::produce(topic_, {draft("\xff", "1"), bad_header, draft("c", "fine")});
+    start(effect);
+    support::eventually(30s, "two dead letters",
+                        [&] { return query<int>("select count(*) from inbox.dead") == 2; });
+    await_effects(1);
+    EXPECT_EQ(
+        query<std::string>("select key from inbox.dead where error = 'the key is not UTF-8 text'"),
+        "\\xff");
+    EXPECT_EQ(query<std::string>("select headers ->> 'own' from inbox.dead_letter "
+                                 "where error = 'header own is not UTF-8 text'"),
+              "\\x00");
+}
+
+TEST_F(ConsumerTest, ParksWhateverBytesAnErrorQuotesAndHoweverLongTheKey) {
+    std::string long_key;  // incompressible, and longer than an entry of a btree
+    for (int i = 0; i < 100; ++i) long_key += outbox::EventId::make().to_string();
+    support::produce(topic_, {draft("a", "1", "\xff\xfe"), draft("b", "poison"),
+                              draft(long_key, "poison"), draft("c", "fine")});
+    start([](pqxx::transaction_base& tx, const outbox::Message& message) {
+        if (message.payload == "poison")
+            throw outbox::PoisonMessage{std::string{"read \xc3\x28 \0 where", 14}};
+        effect(tx, message);
+    });
+    support::eventually(30s, "three dead letters",
+                        [&] { return query<int>("select count(*) from inbox.dead") == 3; });
+    await_effects(1);
+    EXPECT_EQ(query<int>("select count(*) from inbox.dead where error = 'header id is not UTF-8 "
+                         "text'"),
+              1);
+}
+
+TEST_F(ConsumerTest, TriesAResolvedEventAnewBeforeThoseBehindIt) {
+    const auto first = draft("k", "first");
+    const auto second = draft("k", "second");
+    std::atomic<bool> fails = true;
+    support::produce(topic_, {first, second});
+    start([&](pqxx::transaction_base& tx, const outbox::Message& message) {
+        if (fails) throw outbox::PoisonMessage{"fails"};
+        effect(tx, message);
+    });
+    const auto dead = [&](int count) {
+        support::eventually(30s, std::to_string(count) + " dead letters",
+                            [&] { return query<int>("select count(*) from inbox.dead") == count; });
+    };
+    const auto resolve = [&](const support::Draft& what) {
+        pqxx::connection operator_{database_.dsn("postroom_operator")};
+        pqxx::nontransaction tx{operator_};
+        tx.exec("update inbox.dead_letter set resolved_at = now() where event_id = $1",
+                pqxx::params{what.headers.at("id")});
+    };
+    dead(2);
+    resolve(first);
+    dead(1);
+    support::produce(topic_, {first});  // still fails, and is not forgotten
+    dead(2);
+    fails = false;
+    resolve(first);
+    support::produce(topic_, {second, first});  // the second still waits
+    await_effects(1);
+    EXPECT_EQ(payloads_of("k"), "first");
+    resolve(second);
+    support::produce(topic_, {second});
+    await_effects(2);
+    EXPECT_EQ(payloads_of("k"), "first second");
+    stop();
+}
+
+TEST_F(ConsumerTest, LetsALockDelayOnlyItsKeyAndCostNoAttempt) {
+    pqxx::connection holder{database_.dsn()};
+    pqxx::work hold{holder};
+    hold.exec("select pg_advisory_xact_lock(1)");
+    support::produce(topic_, {draft("locked", "1"), draft("free", "2")});
+    auto impatient = options();
+    impatient.attempts = 1;
+    impatient.dsn += " options='-c lock_timeout=50ms'";
+    start(
+        [](pqxx::transaction_base& tx, const outbox::Message& message) {
+            if (message.key == "locked") tx.exec("select pg_advisory_xact_lock(1)");
+            effect(tx, message);
+        },
+        impatient);
+    await_effects(1);
+    support::eventually(30s, "three attempts", [&] { return consumer_->counts().retried >= 3; });
+    EXPECT_EQ(payloads_of("locked"), "");
+    hold.commit();
+    await_effects(2);
+    EXPECT_EQ(query<int>("select count(*) from inbox.dead_letter"), 0);
+}
+
+TEST_F(ConsumerTest, HoldsNoMoreBehindAFailingEventThanItMay) {
+    std::vector<support::Draft> drafts{draft("k", "bad")};
+    for (int i = 0; i < 2000; ++i) drafts.push_back(draft("k", std::to_string(i)));
+    support::produce(topic_, drafts);
+    auto narrow = options();
+    narrow.attempts = 1'000'000;
+    narrow.waiting = 100;
+    narrow.batch = 10;
+    std::atomic<bool> fails = true;
+    start(
+        [&](pqxx::transaction_base& tx, const outbox::Message& message) {
+            if (fails && message.payload == "bad") throw std::runtime_error{"not yet"};
+            effect(tx, message);
+        },
+        narrow);
+    support::eventually(30s, "many attempts", [&] { return consumer_->counts().retried >= 20; });
+    EXPECT_LE(consumer_->counts().received, 120U);
+    fails = false;
+    await_effects(2001);
+    stop();
+}
+
+}  // namespace integration
