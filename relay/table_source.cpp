@@ -103,8 +103,8 @@ Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
             if (std::exchange(first, false)) {
                 std::memcpy(&newest_, rows.at(row, 0).data(), sizeof newest_);
                 newest_ = std::byteswap(newest_);
-                if (faults::mutant("early_floor")) floor_ = newest_;
                 poll.upper = {std::string{rows.at(row, 2)}, floor_};
+                if (faults::mutant("early_floor")) floor_ = newest_;
                 ++row;
             }
             for (; poll.complete && row < rows.rows(); ++row) poll.complete = add(rows, row);
