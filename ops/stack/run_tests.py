@@ -68,7 +68,7 @@ def main():
     parser.add_argument("what", nargs="*", metavar="LABEL")
     what = parser.parse_args().what
     presets = [name for name in what if name in PRESETS]
-    if presets and len(what) > 1:
+    if presets and what[0] != "mutants" and len(what) > 1:
         parser.error(f"{presets[0]} stands alone")
     preset = presets[0] if presets else "test"
 
@@ -89,8 +89,8 @@ def main():
                 broker.start()
             env = environment(build_dir, preset, pg, broker)
             if preset == "mutants":
-                return subprocess.run([sys.executable, "tests/chaos/run_mutants.py"], env=env,
-                                      cwd=SOURCE_DIR).returncode
+                return subprocess.run([sys.executable, "tests/chaos/run_mutants.py", *what[1:]],
+                                      env=env, cwd=SOURCE_DIR).returncode
             return run_ctest(build_dir, PRESETS.get(preset, what), env)
         finally:
             broker.stop()

@@ -68,9 +68,11 @@ TEST_F(CommitOrder, KeepsARunningTransactionThatTheSnapshotDoesNotList) {
         newest.append("account-2");
         older.hold(std::chrono::milliseconds{100});
         older.commit();
-        stage_.await_published(before + 1);
+        const bool arrived = support::happens_within(
+            std::chrono::seconds{10}, [&] { return stage_.published() > before; });
         newest.commit();
         stage_.await_drained();
+        if (!arrived) break;  // the verdict says what is lost
     }
     expect_sound();
 }
