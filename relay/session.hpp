@@ -51,6 +51,7 @@ private:
     using Clock = std::chrono::steady_clock;
 
     bool take_lease();
+    void make_publisher();
     void publish_all();
     void wake();
     void publish_window(Poll poll);
