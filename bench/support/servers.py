@@ -91,21 +91,25 @@ class Topics:
     def delete(self, name):
         self._admin.delete_topics([name])[name].result()
 
-    def count_committed(self, name, partitions):
-        """How many records a read_committed consumer finds; reads them all."""
+    def reader(self, name, partitions):
+        """A read_committed consumer at the topic's beginning; tells of each partition's end."""
         quiet = {"bootstrap.servers": self._broker.brokers, "log_level": 0}
         reader = confluent_kafka.Consumer(
             {**quiet, "group.id": "bench", "enable.partition.eof": True}
         )
-        parts = [confluent_kafka.TopicPartition(name, p, 0) for p in range(partitions)]
-        reader.assign(parts)
-        count, open_parts = 0, partitions
-        while open_parts:
+        reader.assign([confluent_kafka.TopicPartition(name, p, 0) for p in range(partitions)])
+        return reader
+
+    def count_committed(self, name, partitions):
+        """How many records a read_committed consumer finds; reads them all."""
+        reader = self.reader(name, partitions)
+        count, open_partitions = 0, partitions
+        while open_partitions:
             for message in reader.consume(10_000, timeout=5):
                 if message.error() is None:
                     count += 1
                 elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
-                    open_parts -= 1
+                    open_partitions -= 1
                 else:
                     raise confluent_kafka.KafkaException(message.error())
         reader.close()
