@@ -4,6 +4,9 @@
 
 #include <array>
 #include <charconv>
+#include <utility>
+
+#include "faults.hpp"
 
 namespace relay {
 namespace {
@@ -20,9 +23,13 @@ std::uint64_t part(const std::string& snapshot, int index) {
 }  // namespace
 
 Doorbell::Doorbell(Connection& connection) : connection_{connection} {
+    connection_.prepare("wake", "select pg_try_advisory_lock(1886352244, 0)");
+    if (faults::mutant("silent_reconnect")) {
+        static bool connected_before = false;
+        if (std::exchange(connected_before, true)) return;  // what the session held is gone
+    }
     connection_.run("listen outbox");
     connection_.run("select pg_advisory_lock_shared(1886352244, 4)");
-    connection_.prepare("wake", "select pg_try_advisory_lock(1886352244, 0)");
 }
 
 void Doorbell::wake() {
