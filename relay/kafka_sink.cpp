@@ -81,6 +81,10 @@ KafkaSink::KafkaSink(const KafkaOptions& options, Batches batches)
         properties["enable.idempotence"] = properties["enable.gapless.guarantee"] = "false";
         properties["acks"] = "1";
     }
+    if (faults::mutant("ack_on_send")) {
+        properties["enable.idempotence"] = properties["enable.gapless.guarantee"] = "false";
+        properties["acks"] = "0";
+    }
     for (const auto& [name, value] : options.properties) properties[name] = value;
     const auto known = partitioners.find(properties["partitioner"]);
     if (known == partitioners.end())
