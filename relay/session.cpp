@@ -126,7 +126,8 @@ void Session::publish_window(Poll poll) {
     position_.upper = poll.upper;
     position_.last_seq =
         faults::mutant("advance_at_read") ? std::numeric_limits<std::int64_t>::max() : 0;
-    record(PositionLog::Durability::flushed);
+    record(faults::mutant("unflushed_window") ? PositionLog::Durability::eventual
+                                              : PositionLog::Durability::flushed);
     faults::crash_point("after_read");
     if (poll.complete) {
         window_events_ = poll.rows;
