@@ -40,6 +40,8 @@ MUTANTS = {
                          r"published what PostgreSQL then lost"),
     "no_timeline_check": (15, "RestoredDump.IsRefusedUntilItIsToldWhatToRepeat",
                           r"a restored database passes for the one that it was copied from"),
+    "no_fallback_poll": (16, "Doorbell.AnEventThatRangNobodyIsPublishedAllTheSame",
+                         r"an event that rang nobody is not published"),
     "acks_1": (19, "BrokerDeath.CountsNothingAsPublishedThatOneBrokerAloneHolds",
                r"published rose from \d+ to \d+ with one replica"),
     "silent_skip": (23, "Poison.ParksExactlyWhatWasInjectedAndDelaysNobodyElse",
