@@ -188,6 +188,7 @@ void KafkaSink::serve(std::chrono::milliseconds limit) {
 void KafkaSink::collect() { rd_kafka_poll(producer_.get(), 100); }
 
 void KafkaSink::fail_if_fatal() {
+    if (faults::mutant("no_recreate")) return;
     if (!refused_.empty())
         throw ProducerFailed{"Kafka refused a message: " + refused_.front().error};
     std::array<char, 512> why{};

@@ -44,6 +44,8 @@ MUTANTS = {
                          r"an event that rang nobody is not published"),
     "acks_1": (19, "BrokerDeath.CountsNothingAsPublishedThatOneBrokerAloneHolds",
                r"published rose from \d+ to \d+ with one replica"),
+    "no_recreate": (22, "FailedProducer.IsReplacedWithoutLossAndInOrder",
+                    r"\d failed producers were replaced, not 5"),
     "silent_skip": (23, "Poison.ParksExactlyWhatWasInjectedAndDelaysNobodyElse",
                     r"dead letters differ from the injected events"),
     "ack_on_send": (24, "BadNetwork.LosesNothingAndKeepsTheOrder", r"lost=[1-9]"),
