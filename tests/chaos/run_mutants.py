@@ -42,6 +42,8 @@ MUTANTS = {
                           r"a restored database passes for the one that it was copied from"),
     "no_fallback_poll": (16, "Doorbell.AnEventThatRangNobodyIsPublishedAllTheSame",
                          r"an event that rang nobody is not published"),
+    "blind_ring": (16, "Doorbell.AFullNotificationQueueHoldsUpNeitherWritersNorTheRelay",
+                   r"a notification fails a writer"),
     "acks_1": (19, "BrokerDeath.CountsNothingAsPublishedThatOneBrokerAloneHolds",
                r"published rose from \d+ to \d+ with one replica"),
     "no_recreate": (22, "FailedProducer.IsReplacedWithoutLossAndInOrder",
