@@ -35,6 +35,7 @@ Doorbell::Doorbell(Connection& connection) : connection_{connection} {
 void Doorbell::wake() {
     if (held_) return;
     held_ = connection_.run_prepared("wake", {}).at(0, 0) == "t";
+    silenced_ = !held_ && !faults::mutant("silenced");
     released_at_.clear();
 }
 
@@ -50,7 +51,7 @@ void Doorbell::release() {
 }
 
 bool Doorbell::quiet(const std::string& snapshot) {
-    if (held_) return false;
+    if (held_ || silenced_) return false;
     if (released_at_.empty()) released_at_ = snapshot;
     return part(snapshot, 0) >= part(released_at_, 1);
 }

@@ -236,6 +236,7 @@ void Session::rest(const Poll& poll) {
         status_.awake.Set(0);
         return;  // and poll once more: this one's snapshot is older than the release
     }
+    if (doorbell_.silenced()) wake();
     const auto longest = faults::mutant("no_fallback_poll") ? 1h : sleep;
     const bool may_sleep = doorbell_.quiet(poll.upper.snapshot);
     static_cast<void>(doorbell_.wait(may_sleep ? longest : doze, wake_up_.fd()));

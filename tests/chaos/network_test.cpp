@@ -111,12 +111,12 @@ TEST_F(BadNetwork, LosesNothingAndKeepsTheOrder) {
     stage_.await_published(100);
     kafka_gate_->shape(bad);
     database_gate_.shape(bad);
-    for (int cut = 1; cut <= 12; ++cut) {
+    for (int cut = 1; cut <= 9; ++cut) {
         stage_.await_published(stage_.published() + 20);
         // F: with a message on the way.
         support::eventually(20s, "bytes on the way", [&] { return kafka_gate_->held() > 200; });
         EXPECT_GT(kafka_gate_->reset(), 0);
-        if (cut % 4 == 0) {
+        if (cut % 3 == 0) {
             EXPECT_GT(database_gate_.reset(), 0);
         }
     }

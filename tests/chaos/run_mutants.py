@@ -25,6 +25,8 @@ MUTANTS = {
     "no_inbox": (3, "ConsumerCrash.ARepeatedPublicationTakesEffectOnce", r"twice=[1-9]"),
     "no_fence": (4, "Succession.AZombieAddsNothingToWhatItsSuccessorPublishes",
                  r"published by both"),
+    "silenced": (4, "Succession.AZombieThatHoldsTheDoorbellDelaysNothing",
+                 r"a zombie's lock delays what its successor does"),
     "silent_reconnect": (5, "Succession.ARelayWhoseSessionsWereTerminatedIsRungAgain",
                          r"nobody rings a relay whose session was terminated"),
     "no_flush": (6, "RelayCrash.FiftyGracefulStopsRepeatNothing", r"repeated=[1-9]"),

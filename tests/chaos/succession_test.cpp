@@ -19,6 +19,11 @@ namespace {
 
 constexpr auto holder_sql = "select coalesce(holder, '') from outbox.lease";
 constexpr auto epoch_sql = "select epoch from outbox.lease";
+constexpr auto doorbell_sql = R"sql(
+    select application_name from pg_locks join pg_stat_activity using (pid)
+    where locktype = 'advisory' and classid = 1886352244 and objid = 0 and mode = 'ExclusiveLock'
+      and granted and datname = current_database()
+)sql";
 constexpr auto terminate_sql = R"sql(
     select count(pg_terminate_backend(pid)) from pg_stat_activity
     where datname = current_database() and application_name = (select holder from outbox.lease)
@@ -66,6 +71,27 @@ protected:
         ASSERT_GE(ask<int>(terminate_sql), 2);  // F: the one that publishes, and the lease's
         support::eventually(std::chrono::seconds{20}, "another epoch",
                             [&] { return ask<int>(epoch_sql) > epoch; });
+    }
+
+    void commit_one() {
+        Transaction one{stage_.writer_dsn(), journal_};
+        one.begin();
+        one.append("account-1");
+        one.commit();
+    }
+    // How many of five events, that come one by one while it sleeps, do not wait for its next look.
+    int published_at_once(support::Process& relay) {
+        constexpr std::chrono::milliseconds asleep{300};  // its next look is due 700 ms later
+        constexpr std::chrono::milliseconds at_once{400};
+        int prompt = 0;
+        for (int event = 0; event < 5; ++event) {
+            EXPECT_FALSE(support::happens_within(asleep, [&] { return !relay.running(); }));
+            const auto before = stage_.published();
+            commit_one();
+            prompt += support::happens_within(at_once, [&] { return stage_.published() > before; });
+            stage_.await_published(before + 1);
+        }
+        return prompt;
     }
 
     Stage stage_;
@@ -116,22 +142,26 @@ TEST_F(Succession, TerminatedSessionsOfTheLeaderLoseNothingAndKeepTheOrder) {
 
 // The lease outlives a session, but the doorbell does not: it is a lock and a LISTEN.
 TEST_F(Succession, ARelayWhoseSessionsWereTerminatedIsRungAgain) {
-    constexpr std::chrono::milliseconds asleep{300};  // and its next look is due 700 ms later
-    constexpr std::chrono::milliseconds at_once{400};
     auto only = relay("only", {{"POSTROOM_RELAY_IDLE_MS", "0"}});
     await_holder("only");
     terminate_the_holder();
-    Transaction one{stage_.writer_dsn(), journal_};
-    int rung = 0;
-    for (int event = 1; event <= 5; ++event) {
-        one.begin();
-        one.append("account-1");
-        one.commit();
-        if (support::happens_within(at_once, [&] { return stage_.published() >= event; })) ++rung;
-        stage_.await_published(event);
-        ASSERT_FALSE(support::happens_within(asleep, [&] { return !only.running(); }));
-    }
-    EXPECT_GE(rung, 3) << "nobody rings a relay whose session was terminated";
+    EXPECT_GE(published_at_once(only), 3) << "nobody rings a relay whose session was terminated";
+}
+
+// Its session may live on for hours, with the lock that tells writers not to ring.
+TEST_F(Succession, AZombieThatHoldsTheDoorbellDelaysNothing) {
+    auto zombie = relay("zombie", {{"POSTROOM_RELAY_IDLE_MS", "60000"}});
+    await_holder("zombie");
+    commit_one();
+    stage_.await_published(1);
+    zombie.signal(SIGSTOP);
+    auto successor = relay("successor", {{"POSTROOM_RELAY_IDLE_MS", "0"}});
+    await_holder("successor");
+    EXPECT_GE(published_at_once(successor), 3) << "a zombie's lock delays what its successor does";
+    EXPECT_EQ(ask<std::string>(doorbell_sql), "zombie");  // F
+    stage_.await_drained();
+    const Verdict verdict = stage_.verdict(journal_);
+    EXPECT_TRUE(verdict.sound()) << verdict;
 }
 
 TEST_F(Succession, ClocksAnHourOffMoveNoLease) {
