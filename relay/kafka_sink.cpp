@@ -174,6 +174,12 @@ void KafkaSink::delivered(const rd_kafka_message_t& message) {
             opened[partition] = true;
         }
     } else if (is_poison(message.err)) {
+        const auto& topic = *static_cast<const Topic*>(rd_kafka_topic_opaque(message.rkt));
+        if (refused_.empty() && !topic.opened.empty() && is_unknown_topic(message.err) &&
+            !faults::mutant("no_alarm"))
+            spdlog::error(
+                "topic {} was deleted, with the events that it held; outbox.rebase repeats them",
+                topic.name);
         refused_.push_back({row, rd_kafka_err2str(message.err)});
     } else if (failure_.empty()) {
         failure_ = rd_kafka_err2str(message.err);

@@ -48,6 +48,7 @@ MUTANTS = {
                    r"a notification fails a writer"),
     "acks_1": (19, "BrokerDeath.CountsNothingAsPublishedThatOneBrokerAloneHolds",
                r"published rose from \d+ to \d+ with one replica"),
+    "no_alarm": (21, "DeletedTopic.IsReportedAndWhatItHeldCanBeRepeated", r"no alarm: "),
     "no_recreate": (22, "FailedProducer.IsReplacedWithoutLossAndInOrder",
                     r"\d failed producers were replaced, not 5"),
     "silent_skip": (23, "Poison.ParksExactlyWhatWasInjectedAndDelaysNobodyElse",
