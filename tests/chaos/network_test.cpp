@@ -111,7 +111,7 @@ TEST_F(BadNetwork, LosesNothingAndKeepsTheOrder) {
     stage_.await_published(100);
     kafka_gate_->shape(bad);
     database_gate_.shape(bad);
-    for (int cut = 1; cut <= 9; ++cut) {
+    for (int cut = 1; cut <= 6; ++cut) {
         stage_.await_published(stage_.published() + 20);
         // F: with a message on the way.
         support::eventually(20s, "bytes on the way", [&] { return kafka_gate_->held() > 200; });
