@@ -160,7 +160,7 @@ bool TcpGate::drain(Pipe& pipe, int to, Clock::duration elapsed, bool held) {
             ::send(to, bytes.data(), std::min(most, bytes.size()), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (later(sent)) return true;
         if (sent < 0) return false;
-        pipe.allowance -= static_cast<double>(sent);
+        if (limit > 0) pipe.allowance -= static_cast<double>(sent);
         pipe.waiting -= static_cast<std::size_t>(sent);
         bytes.erase(0, static_cast<std::size_t>(sent));
         if (bytes.empty()) pipe.chunks.pop_front();
