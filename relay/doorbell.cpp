@@ -4,6 +4,9 @@
 
 #include <array>
 #include <charconv>
+#include <utility>
+
+#include "faults.hpp"
 
 namespace relay {
 namespace {
@@ -20,14 +23,19 @@ std::uint64_t part(const std::string& snapshot, int index) {
 }  // namespace
 
 Doorbell::Doorbell(Connection& connection) : connection_{connection} {
+    connection_.prepare("wake", "select pg_try_advisory_lock(1886352244, 0)");
+    if (faults::mutant("silent_reconnect")) {
+        static bool connected_before = false;
+        if (std::exchange(connected_before, true)) return;  // what the session held is gone
+    }
     connection_.run("listen outbox");
     connection_.run("select pg_advisory_lock_shared(1886352244, 4)");
-    connection_.prepare("wake", "select pg_try_advisory_lock(1886352244, 0)");
 }
 
 void Doorbell::wake() {
     if (held_) return;
     held_ = connection_.run_prepared("wake", {}).at(0, 0) == "t";
+    silenced_ = !held_ && !faults::mutant("silenced");
     released_at_.clear();
 }
 
@@ -43,7 +51,7 @@ void Doorbell::release() {
 }
 
 bool Doorbell::quiet(const std::string& snapshot) {
-    if (held_) return false;
+    if (held_ || silenced_) return false;
     if (released_at_.empty()) released_at_ = snapshot;
     return part(snapshot, 0) >= part(released_at_, 1);
 }

@@ -20,9 +20,12 @@ class Doorbell {
 public:
     explicit Doorbell(Connection& connection);
 
-    // Tells writers that nobody needs ringing. Tried once: while another holds the lock for a
-    // moment, writers ring for nothing, which costs them and loses nothing.
+    // Tells writers that nobody needs ringing. Tried once: while a writer holds the lock for a
+    // moment, the others ring for nothing, which costs them and loses nothing.
     void wake();
+    // The last wake() failed: perhaps a predecessor that neither works nor ends keeps writers from
+    // ringing. Try again, and do not sleep.
+    bool silenced() const { return silenced_; }
     // Lets writers ring. The caller polls once more after this.
     void release();
     // Whether each transaction that may have seen the lock held is over, given a later poll's
@@ -35,7 +38,7 @@ public:
 
 private:
     Connection& connection_;
-    bool held_{};
+    bool held_{}, silenced_{};
     std::string released_at_;  // the first snapshot since release(); empty before
 };
 

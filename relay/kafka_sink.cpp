@@ -78,6 +78,10 @@ KafkaSink::KafkaSink(const KafkaOptions& options, Batches batches,
         properties["enable.idempotence"] = properties["enable.gapless.guarantee"] = "false";
         properties["acks"] = "1";
     }
+    if (faults::mutant("ack_on_send")) {
+        properties["enable.idempotence"] = properties["enable.gapless.guarantee"] = "false";
+        properties["acks"] = "0";
+    }
     for (const auto& [name, value] : options.properties) properties[name] = value;
     const auto known = partitioners.find(properties["partitioner"]);
     if (known == partitioners.end())
@@ -174,6 +178,12 @@ void KafkaSink::delivered(const rd_kafka_message_t& message) {
             opened[partition] = true;
         }
     } else if (is_poison(message.err)) {
+        const auto& topic = *static_cast<const Topic*>(rd_kafka_topic_opaque(message.rkt));
+        if (refused_.empty() && !topic.opened.empty() && is_unknown_topic(message.err) &&
+            !faults::mutant("no_alarm"))
+            spdlog::error(
+                "topic {} was deleted, with the events that it held; outbox.rebase repeats them",
+                topic.name);
         refused_.push_back({row, rd_kafka_err2str(message.err)});
     } else if (failure_.empty()) {
         failure_ = rd_kafka_err2str(message.err);
@@ -188,6 +198,7 @@ void KafkaSink::serve(std::chrono::milliseconds limit) {
 void KafkaSink::collect() { rd_kafka_poll(producer_.get(), 100); }
 
 void KafkaSink::fail_if_fatal() {
+    if (faults::mutant("no_recreate")) return;
     if (!refused_.empty())
         throw ProducerFailed{"Kafka refused a message: " + refused_.front().error};
     std::array<char, 512> why{};

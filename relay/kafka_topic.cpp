@@ -24,6 +24,12 @@ bool is_poison(rd_kafka_resp_err_t error) {
     return std::ranges::find(poison, error) != poison.end();
 }
 
+bool is_unknown_topic(rd_kafka_resp_err_t error) {
+    return error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+           error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
 const std::string& KafkaSink::topic_name(const Row& row) { return topic(row.aggregate_type).name; }
 
 KafkaSink::Topic& KafkaSink::topic(std::string_view aggregate_type) {

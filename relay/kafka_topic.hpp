@@ -28,5 +28,6 @@ struct KafkaSink::Topic {
 // What no retry mends, and concerns the one message only. Missing rights concern everything: they
 // stop the relay rather than turn every event into a dead letter.
 bool is_poison(rd_kafka_resp_err_t error);
+bool is_unknown_topic(rd_kafka_resp_err_t error);
 
 }  // namespace relay

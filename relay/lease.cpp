@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 
+#include "faults.hpp"
 #include "relay/position.hpp"
 #include "relay/postgres.hpp"
 
@@ -38,7 +39,7 @@ void Lease::keep(const std::stop_token& stop) {
                 log.emplace(*connection, settings_.shard);
             }
             const auto asked = Clock::now();
-            if (!log->renew(epoch_, settings_.lease)) {
+            if (!log->renew(epoch_, settings_.lease) && !faults::mutant("no_fence")) {
                 lost_ = true;
                 break;
             }

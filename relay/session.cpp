@@ -148,7 +148,8 @@ void Session::publish_window(Poll poll) {
     position_.upper = poll.upper;
     position_.last_seq =
         faults::mutant("advance_at_read") ? std::numeric_limits<std::int64_t>::max() : 0;
-    record(PositionLog::Durability::flushed);
+    record(faults::mutant("unflushed_window") ? PositionLog::Durability::eventual
+                                              : PositionLog::Durability::flushed);
     faults::crash_point("after_read");
     if (poll.complete) {
         window_events_ = poll.rows;
@@ -259,8 +260,10 @@ void Session::rest(const Poll& poll) {
         status_.awake.Set(0);
         return;  // and poll once more: this one's snapshot is older than the release
     }
+    if (doorbell_.silenced()) wake();
+    const auto longest = faults::mutant("no_fallback_poll") ? 1h : sleep;
     const bool may_sleep = doorbell_.quiet(poll.upper.snapshot);
-    static_cast<void>(doorbell_.wait(may_sleep ? sleep : doze, wake_up_.fd()));
+    static_cast<void>(doorbell_.wait(may_sleep ? longest : doze, wake_up_.fd()));
 }
 
 }  // namespace relay

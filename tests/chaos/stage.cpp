@@ -20,8 +20,10 @@ constexpr auto published_sql = "select published from outbox.current_position";
 }  // namespace
 
 Stage::Stage(std::string brokers, int replication,
-             const std::map<std::string, std::string>& topic_config)
-    : prefix_{support::unique_name("chaos") + "."}, brokers_{std::move(brokers)} {
+             const std::map<std::string, std::string>& topic_config, const std::string& server)
+    : database_{{"outbox"}, server},
+      prefix_{support::unique_name("chaos") + "."},
+      brokers_{std::move(brokers)} {
     create_accounts(database_, accounts);
     support::create_topic(topic(), 3, topic_config, brokers_, replication);
 }

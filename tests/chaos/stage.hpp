@@ -19,7 +19,8 @@ public:
     static constexpr int accounts = 40;
 
     explicit Stage(std::string brokers = support::kafka(), int replication = 1,
-                   const std::map<std::string, std::string>& topic_config = {});
+                   const std::map<std::string, std::string>& topic_config = {},
+                   const std::string& server = support::postgres());
 
     const support::Database& database() const { return database_; }
     std::string writer_dsn() const { return database_.dsn("postroom_service"); }

@@ -5,6 +5,8 @@
 #include <iostream>
 #include <random>
 
+#include "support/wait.hpp"
+
 namespace chaos {
 namespace {
 
@@ -16,7 +18,8 @@ constexpr auto fill_sql =
     "insert into account (key) select 'account-' || i from generate_series(1, $1) i";
 constexpr auto append_sql = R"sql(
     with changed as (update account set version = version + 1 where key = $1 returning version)
-    select outbox.append('account', $1, 'AccountChanged', jsonb_build_object('version', version)),
+    select outbox.append('account', $1, 'AccountChanged', jsonb_build_object('version', version),
+                         null, $2),
            version
     from changed
 )sql";
@@ -30,15 +33,12 @@ constexpr auto insert_sql = R"sql(
     select event.id, changed.version from event, changed
 )sql";
 
-class Dice {
-public:
-    explicit Dice(std::uint64_t seed) : engine_{seed} {}
-    int up_to(int most) { return std::uniform_int_distribution{1, most}(engine_); }
-    bool chance(double probability) { return std::bernoulli_distribution{probability}(engine_); }
-
-private:
-    std::mt19937_64 engine_;
-};
+// Whether the connection was lost, by whichever end.
+bool is_cut(const pqxx::failure& error) {
+    if (dynamic_cast<const pqxx::broken_connection*>(&error) != nullptr) return true;
+    const auto* refused = dynamic_cast<const pqxx::sql_error*>(&error);
+    return refused != nullptr && refused->sqlstate().starts_with("57P");
+}
 
 }  // namespace
 
@@ -83,13 +83,15 @@ void Transaction::begin_to_prepare() {
     session_.exec("set local outbox.ring = off");
 }
 
-void Transaction::append(const std::string& key) { add(append_sql, key); }
+void Transaction::append(const std::string& key, const std::optional<std::string>& id) {
+    add(append_sql, pqxx::params{key, id}, key);
+}
 
-void Transaction::insert(const std::string& key) { add(insert_sql, key); }
+void Transaction::insert(const std::string& key) { add(insert_sql, pqxx::params{key}, key); }
 
-void Transaction::add(const char* sql, const std::string& key) {
+void Transaction::add(const char* sql, const pqxx::params& parameters, const std::string& key) {
     const auto [id, version] =
-        session_.exec(sql, pqxx::params{key}).one_row().as<std::string, std::int64_t>();
+        session_.exec(sql, parameters).one_row().as<std::string, std::int64_t>();
     appended_.push_back({id, key, version});
 }
 
@@ -112,8 +114,8 @@ void Transaction::hold(std::chrono::milliseconds time) {
 void Transaction::commit() {
     try {
         session_.exec("commit");
-    } catch (const pqxx::broken_connection&) {
-        finish(Outcome::unknown);
+    } catch (const pqxx::failure& error) {
+        if (is_cut(error)) finish(Outcome::unknown);
         throw;
     }
     finish(Outcome::committed);
@@ -145,6 +147,16 @@ void finish_prepared(const std::string& dsn, const std::string& name,
     journal.note(events, outcome);
 }
 
+class Writers::Dice {
+public:
+    explicit Dice(std::uint64_t seed) : engine_{seed} {}
+    int up_to(int most) { return std::uniform_int_distribution{1, most}(engine_); }
+    bool chance(double probability) { return std::bernoulli_distribution{probability}(engine_); }
+
+private:
+    std::mt19937_64 engine_;
+};
+
 Writers::Writers(const support::Database& database, const Load& load, Journal& journal)
     : dsn_{database.dsn("postroom_service")},
       load_{load},
@@ -170,20 +182,33 @@ void Writers::stop() {
 }
 
 void Writers::write(const std::stop_token& stop, int number) {
+    constexpr std::chrono::milliseconds pause{20};
     Dice dice{load_.seed + static_cast<std::uint64_t>(number)};
+    const auto stopped = [&stop] { return stop.stop_requested(); };
+    do {
+        try {
+            write_connected(stop, dice);
+        } catch (const pqxx::failure& error) {
+            if (!load_.reconnects || !is_cut(error)) throw;
+        }
+    } while (!support::happens_within(pause, stopped));
+}
+
+void Writers::write_connected(const std::stop_token& stop, Dice& dice) {
     Transaction transaction{dsn_, journal_};
     while (!stop.stop_requested()) {
         // One account a transaction: two would deadlock now and then, which is not what is tested.
         const std::string key = std::format("account-{}", dice.up_to(load_.accounts));
         const bool prepares = dice.chance(load_.prepared);
-        const auto change = dice.chance(0.5) ? &Transaction::insert : &Transaction::append;
+        const bool plain = dice.chance(0.5);
+        const auto change = [&] { plain ? transaction.insert(key) : transaction.append(key); };
         prepares ? transaction.begin_to_prepare() : transaction.begin();
-        for (int events = dice.up_to(3); events > 0; --events) (transaction.*change)(key);
+        for (int events = dice.up_to(3); events > 0; --events) change();
         if (dice.chance(load_.with_savepoint)) {
             transaction.savepoint();
-            (transaction.*change)(key);
+            change();
             if (dice.chance(0.5)) transaction.roll_back_to_savepoint();
-            (transaction.*change)(key);
+            change();
         }
         if (load_.longest_hold.count() > 0) {
             transaction.hold(std::chrono::milliseconds{

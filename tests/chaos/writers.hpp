@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <pqxx/pqxx>
 #include <string>
 #include <thread>
@@ -35,7 +36,8 @@ public:
     void begin();
     // Without the doorbell: PostgreSQL prepares no transaction that has notified.
     void begin_to_prepare();
-    void append(const std::string& key);  // locks the account, then appends
+    // Locks the account, then appends; under an id of one's own, if given.
+    void append(const std::string& key, const std::optional<std::string>& id = std::nullopt);
     void insert(const std::string& key);  // the same by a plain INSERT
     void savepoint();
     void roll_back_to_savepoint();
@@ -46,7 +48,7 @@ public:
         const std::string& name);  // PREPARE TRANSACTION: out of our hands
 
 private:
-    void add(const char* sql, const std::string& key);
+    void add(const char* sql, const pqxx::params& parameters, const std::string& key);
     void finish(Outcome outcome);
 
     pqxx::connection connection_;
@@ -69,6 +71,7 @@ struct Load {
     double prepared = 0.0;
     double with_savepoint = 0.2;
     std::chrono::milliseconds longest_hold{5};
+    bool reconnects = false;  // a lost connection ends a transaction, not the writer
 };
 
 // Runs the load from construction to stop(). Thread-safe journal; errors surface in stop().
@@ -78,7 +81,9 @@ public:
     void stop();
 
 private:
+    class Dice;
     void write(const std::stop_token& stop, int number);
+    void write_connected(const std::stop_token& stop, Dice& dice);
 
     std::string dsn_;
     Load load_;

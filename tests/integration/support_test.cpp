@@ -2,12 +2,16 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <csignal>
 #include <pqxx/pqxx>
+#include <string>
+#include <thread>
 
 #include "support/database.hpp"
 #include "support/kafka.hpp"
 #include "support/process.hpp"
+#include "support/tcp_gate.hpp"
 #include "support/wait.hpp"
 
 namespace {
@@ -41,6 +45,34 @@ TEST(SupportKafka, ReadsBackWhatWasProduced) {
     EXPECT_EQ(records[0].headers.at("id"), "x");
     EXPECT_EQ(records[1].key, "a");
     EXPECT_EQ(records[1].value, std::nullopt);
+}
+
+TEST(SupportTcpGate, DelaysHoldsAndResets) {
+    using namespace std::chrono_literals;
+    const support::Database database;
+    const pqxx::connection direct{database.dsn()};
+    support::TcpGate gate{std::stoi(direct.port())};
+    pqxx::connection client{database.dsn() + " port=" + std::to_string(gate.port())};
+    pqxx::nontransaction session{client};
+    EXPECT_EQ(session.query_value<int>("select 1"), 1);
+
+    gate.shape({.latency = 50ms});
+    const auto asked = std::chrono::steady_clock::now();
+    EXPECT_EQ(session.query_value<int>("select 2"), 2);
+    EXPECT_GE(std::chrono::steady_clock::now() - asked, 100ms);
+
+    gate.shape({.bytes_per_second = 65'536});
+    const auto begun = std::chrono::steady_clock::now();
+    EXPECT_EQ(session.query_value<std::string>("select repeat('x', 50000)").size(), 50'000U);
+    EXPECT_GE(std::chrono::steady_clock::now() - begun, 500ms);
+
+    gate.open();
+    gate.hold(support::TcpGate::Direction::answers);
+    std::jthread asking{[&] { EXPECT_THROW(session.exec("select 3"), pqxx::broken_connection); }};
+    support::eventually(10s, "the answer", [&] { return gate.held() > 0; });
+    EXPECT_EQ(gate.reset(), 1);
+    asking.join();
+    EXPECT_EQ(gate.held(), 0U);
 }
 
 TEST(SupportProcess, KeepsOutputAndStatus) {

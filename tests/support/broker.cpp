@@ -1,9 +1,5 @@
 #include "support/broker.hpp"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <format>
 #include <fstream>
@@ -11,52 +7,13 @@
 
 #include "support/environment.hpp"
 #include "support/kafka.hpp"
+#include "support/loopback.hpp"
 #include "support/wait.hpp"
 
 namespace support {
 namespace {
 
 constexpr std::chrono::seconds start_limit{60};
-
-class Socket {
-public:
-    Socket() : descriptor_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {}
-    ~Socket() { ::close(descriptor_); }
-    Socket(const Socket&) = delete;
-    Socket& operator=(const Socket&) = delete;
-    int descriptor() const { return descriptor_; }
-
-private:
-    int descriptor_;
-};
-
-sockaddr_in loopback(int port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
-
-// Free a moment ago, which is as much as can be known.
-int free_port() {
-    const Socket probe;
-    sockaddr_in address = loopback(0);
-    socklen_t size = sizeof address;
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(probe.descriptor(), generic, size) != 0 ||
-        ::getsockname(probe.descriptor(), generic, &size) != 0) {
-        throw std::runtime_error{"no free port on loopback"};
-    }
-    return ntohs(address.sin_port);
-}
-
-bool accepts(int port) {
-    const Socket probe;
-    const sockaddr_in address = loopback(port);
-    return ::connect(probe.descriptor(), reinterpret_cast<const sockaddr*>(&address),
-                     sizeof address) == 0;
-}
 
 std::vector<std::string> java(const std::string& program,
                               const std::vector<std::string>& arguments) {
@@ -74,10 +31,11 @@ std::vector<std::string> java(const std::string& program,
 
 }  // namespace
 
-Brokers::Brokers(int nodes) : dir_{std::filesystem::temp_directory_path() / unique_name("kafka")} {
+Brokers::Brokers(int nodes, const std::function<int(int)>& advertised)
+    : dir_{std::filesystem::temp_directory_path() / unique_name("kafka")} {
     std::filesystem::create_directories(dir_);
     const int controller_port = free_port();
-    for (int number = 1; number <= nodes; ++number) configure(number, controller_port);
+    for (int number = 1; number <= nodes; ++number) configure(number, controller_port, advertised);
     for (int number = 1; number <= nodes; ++number) {
         Process format{{.argv = java("kafka.tools.StorageTool",
                                      {"format", "--cluster-id", "MkU3OEVBNTcwNTJENDM2Qk",
@@ -100,18 +58,19 @@ Brokers::~Brokers() {
     std::filesystem::remove_all(dir_, ignored);
 }
 
-void Brokers::configure(int number, int controller_port) {
+void Brokers::configure(int number, int controller_port,
+                        const std::function<int(int)>& advertised) {
     const bool controller = number == 1;
     const int port = free_port();
     const auto properties = dir_ / std::format("{}.properties", number);
-    const std::string listener = std::format("PLAINTEXT://127.0.0.1:{}", port);
+    const auto listener = [](int at) { return std::format("PLAINTEXT://127.0.0.1:{}", at); };
     std::ofstream{properties}
         << std::format(
                "node.id={}\nprocess.roles={}\ncontroller.quorum.voters=1@127.0.0.1:{}\n"
                "controller.listener.names=CONTROLLER\nadvertised.listeners={}\nlisteners={}{}\nlog."
                "dirs={}\n",
-               number, controller ? "broker,controller" : "broker", controller_port, listener,
-               listener,
+               number, controller ? "broker,controller" : "broker", controller_port,
+               listener(advertised ? advertised(port) : port), listener(port),
                controller ? std::format(",CONTROLLER://127.0.0.1:{}", controller_port) : "",
                (dir_ / std::to_string(number)).string())
         // A killed node is noticed within two seconds.

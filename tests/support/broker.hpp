@@ -9,6 +9,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,7 +20,8 @@ namespace support {
 
 class Brokers {
 public:
-    explicit Brokers(int nodes);
+    // advertised: given a node's port, the one that its clients are told; its own by default.
+    explicit Brokers(int nodes, const std::function<int(int)>& advertised = {});
     ~Brokers();  // kills them and removes their data
     Brokers(const Brokers&) = delete;
     Brokers& operator=(const Brokers&) = delete;
@@ -37,7 +39,7 @@ private:
     };
 
     Node& node(int number) { return nodes_.at(static_cast<std::size_t>(number - 1)); }
-    void configure(int number, int controller_port);
+    void configure(int number, int controller_port, const std::function<int(int)>& advertised);
 
     std::filesystem::path dir_;
     std::vector<Node> nodes_;

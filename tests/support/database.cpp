@@ -8,6 +8,7 @@
 #include <iostream>
 #include <iterator>
 #include <pqxx/pqxx>
+#include <utility>
 
 #include "schema/migrator.hpp"
 #include "support/environment.hpp"
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 // Templates and login roles belong to the whole server: one process at a time makes them.
 constexpr auto lock_server = "select pg_advisory_xact_lock(1886352244, 99)";
 
-std::string server_dsn() { return postgres() + " dbname=postgres"; }
+std::string maintenance(const std::string& server) { return server + " dbname=postgres"; }
 
 // FNV-1a, 64 bit: names the content, defends against nobody.
 std::uint64_t content_hash(const std::vector<fs::path>& dirs) {
@@ -46,23 +47,23 @@ bool exists(pqxx::transaction_base& tx, const std::string& database) {
 }
 
 // Made under another name first, so that a template that exists is always complete.
-std::string make_template(const std::vector<std::string>& scopes) {
+std::string make_template(const std::vector<std::string>& scopes, const std::string& server) {
     if (scopes.empty()) return "template1";
     std::vector<fs::path> dirs;
     dirs.reserve(scopes.size());
     for (const std::string& scope : scopes) dirs.push_back(source_dir() / "schema" / scope);
     const std::string name = std::format("template_{:016x}", content_hash(dirs));
-    pqxx::connection lock_holder{server_dsn()};
+    pqxx::connection lock_holder{maintenance(server)};
     pqxx::work lock{lock_holder};
     lock.exec(lock_server);
     if (exists(lock, name)) return name;
 
-    pqxx::connection server{server_dsn()};
-    pqxx::nontransaction ddl{server};
+    pqxx::connection maker{maintenance(server)};
+    pqxx::nontransaction ddl{maker};
     const std::string draft = name + "_draft";
     ddl.exec(std::format("drop database if exists {} with (force)", ddl.quote_name(draft)));
     ddl.exec(std::format("create database {}", ddl.quote_name(draft)));
-    schema::migrate(postgres() + " dbname=" + draft, dirs);
+    schema::migrate(server + " dbname=" + draft, dirs);
     ddl.exec(
         std::format("alter database {} rename to {}", ddl.quote_name(draft), ddl.quote_name(name)));
     return name;
@@ -70,17 +71,18 @@ std::string make_template(const std::vector<std::string>& scopes) {
 
 }  // namespace
 
-Database::Database(const std::vector<std::string>& scopes) : name_{unique_name("test")} {
-    const std::string origin = make_template(scopes);
-    pqxx::connection server{server_dsn()};
-    pqxx::nontransaction ddl{server};
+Database::Database(const std::vector<std::string>& scopes, std::string server)
+    : server_{std::move(server)}, name_{unique_name("test")} {
+    const std::string origin = make_template(scopes, server_);
+    pqxx::connection session{maintenance(server_)};
+    pqxx::nontransaction ddl{session};
     ddl.exec(std::format("create database {} template {}", ddl.quote_name(name_),
                          ddl.quote_name(origin)));
 }
 
 Database::~Database() {
     try {
-        pqxx::connection server{server_dsn()};
+        pqxx::connection server{maintenance(server_)};
         pqxx::nontransaction ddl{server};
         ddl.exec(std::format("drop database if exists {} with (force)", ddl.quote_name(name_)));
     } catch (const std::exception& error) {
@@ -88,11 +90,11 @@ Database::~Database() {
     }
 }
 
-std::string Database::dsn() const { return postgres() + " dbname=" + name_; }
+std::string Database::dsn() const { return server_ + " dbname=" + name_; }
 
 std::string Database::dsn(std::string_view role) const {
     const std::string login = std::format("test_{}", role);
-    pqxx::connection server{server_dsn()};
+    pqxx::connection server{maintenance(server_)};
     pqxx::work tx{server};
     tx.exec(lock_server);
     if (!tx.query_value<bool>("select exists (select from pg_roles where rolname = $1)",

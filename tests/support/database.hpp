@@ -12,11 +12,15 @@
 #include <string_view>
 #include <vector>
 
+#include "support/environment.hpp"
+
 namespace support {
 
 class Database {
 public:
-    explicit Database(const std::vector<std::string>& scopes = {"outbox"});
+    // server: a superuser's conninfo, without dbname.
+    explicit Database(const std::vector<std::string>& scopes = {"outbox"},
+                      std::string server = postgres());
     ~Database();  // drops it, even under open connections
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
@@ -26,6 +30,7 @@ public:
     std::string dsn(std::string_view role) const;  // as a login role that is a member of `role`
 
 private:
+    std::string server_;
     std::string name_;
 };
 

@@ -133,6 +133,21 @@ void create_topic(const std::string& topic, int partitions,
     eventually(limit, "leaders of " + topic, [&] { return partition_count(admin, topic) > 0; });
 }
 
+void delete_topic(const std::string& topic, const std::string& brokers) {
+    const Client admin = client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers}});
+    rd_kafka_DeleteTopic_t* unwanted = rd_kafka_DeleteTopic_new(topic.c_str());
+    const Queue queue{rd_kafka_queue_new(admin.get())};
+    rd_kafka_DeleteTopics(admin.get(), &unwanted, 1, nullptr, queue.get());
+    rd_kafka_DeleteTopic_destroy(unwanted);
+    const Event event{rd_kafka_queue_poll(queue.get(), limit_ms)};
+    if (!event) throw std::runtime_error{"Kafka did not answer: delete topic " + topic};
+    check(rd_kafka_event_error(event.get()), "delete topic " + topic);
+    std::size_t count = 0;
+    const rd_kafka_topic_result_t** results = rd_kafka_DeleteTopics_result_topics(
+        rd_kafka_event_DeleteTopics_result(event.get()), &count);
+    check(rd_kafka_topic_result_error(results[0]), "delete topic " + topic);
+}
+
 std::vector<Record> read_topic(const std::string& topic, const std::string& brokers) {
     const Client consumer = client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", brokers},
                                                        {"group.id", unique_name("reader")},

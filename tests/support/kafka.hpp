@@ -24,6 +24,9 @@ void create_topic(const std::string& topic, int partitions,
                   const std::map<std::string, std::string>& config = {},
                   const std::string& brokers = kafka(), int replication = 1);
 
+// Throws when there is none.
+void delete_topic(const std::string& topic, const std::string& brokers = kafka());
+
 // Everything up to the current end, read_committed, each partition in order.
 std::vector<Record> read_topic(const std::string& topic, const std::string& brokers = kafka());
 

@@ -1,0 +1,63 @@
+// Fault 15: the database is restored from a dump, on another server.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <pqxx/pqxx>
+
+#include "chaos/stage.hpp"
+#include "chaos/writers.hpp"
+#include "support/postgres_server.hpp"
+
+namespace chaos {
+namespace {
+
+void copy_by_dump(const std::string& from, const std::string& to) {
+    support::Process copy{{.argv = {"/bin/bash", "-c",
+                                    "set -o pipefail; pg_dump --dbname \"$FROM\" |"
+                                    " psql --quiet --set ON_ERROR_STOP=1 --dbname \"$TO\""},
+                           .env = {{"FROM", from}, {"TO", to}}}};
+    ASSERT_EQ(copy.wait(std::chrono::seconds{60}), 0) << copy.output();
+}
+
+// The other server's transaction ids are lower: judged by the old snapshot, what is committed there
+// would count as published.
+TEST(RestoredDump, IsRefusedUntilItIsToldWhatToRepeat) {
+    const Stage stage;
+    Journal journal;
+    auto before = stage.relay();
+    Writers writers{stage.database(), {.seed = seed()}, journal};
+    stage.await_published(300);
+    writers.stop();
+    stage.await_drained();
+    ASSERT_TRUE(stops_gracefully(before)) << before.output();
+    const auto published = stage.log().size();
+
+    const support::PostgresServer elsewhere;
+    const support::Database makes_the_roles{{"outbox"}, elsewhere.conninfo()};
+    const support::Database restored{{}, elsewhere.conninfo()};
+    copy_by_dump(stage.database().dsn(), restored.dsn());
+    Transaction one{restored.dsn("postroom_service"), journal};
+    one.begin();
+    one.append("account-1");
+    one.commit();
+
+    const std::map<std::string, std::string> there{
+        {"POSTROOM_DATABASE_DSN", restored.dsn("postroom_relay")},
+        {"POSTROOM_RELAY_STOP_WHEN_DRAINED", "true"}};
+    auto refused = stage.relay(there);
+    EXPECT_EQ(WEXITSTATUS(refused.wait(std::chrono::seconds{30})), 1)
+        << "a restored database passes for the one that it was copied from";
+    EXPECT_TRUE(refused.output().contains("select outbox.rebase(0, SNAPSHOT)")) << refused.output();
+    EXPECT_EQ(stage.log().size(), published);
+
+    pqxx::connection owner{restored.dsn()};
+    pqxx::nontransaction{owner}.exec("select outbox.rebase(0, '1:1:')");
+    auto after = stage.relay(there);
+    EXPECT_EQ(after.wait(std::chrono::seconds{30}), 0) << after.output();
+    const Verdict verdict = stage.verdict(journal);
+    EXPECT_TRUE(verdict.sound()) << verdict;
+    EXPECT_EQ(verdict.repeated, published);  // all of the history, as it was told
+}
+
+}  // namespace
+}  // namespace chaos

@@ -1,0 +1,97 @@
+#include "support/postgres_server.hpp"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <format>
+#include <fstream>
+#include <pqxx/pqxx>
+#include <stdexcept>
+#include <utility>
+
+#include "support/environment.hpp"
+#include "support/loopback.hpp"
+#include "support/wait.hpp"
+
+namespace support {
+namespace {
+
+constexpr std::chrono::seconds limit{60};
+constexpr auto programs = "/usr/lib/postgresql/17/bin/";
+constexpr auto user = "postgres";  // it refuses to run as root
+
+std::vector<std::string> as_user(const std::string& program,
+                                 const std::vector<std::string>& arguments) {
+    std::vector<std::string> argv{"/usr/bin/env", "--chdir=/", "setpriv", "--reuid",
+                                  user,           "--regid",   user,      "--clear-groups",
+                                  "--pdeathsig",  "KILL",      "--",      programs + program};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    return argv;
+}
+
+void give_to_user(const std::filesystem::path& path) {
+    const passwd* entry = ::getpwnam(user);
+    if (entry == nullptr || ::chown(path.c_str(), entry->pw_uid, entry->pw_gid) != 0)
+        throw std::runtime_error{path.string() + " cannot be given to the user postgres"};
+}
+
+}  // namespace
+
+PostgresServer::PostgresServer(std::map<std::string, std::string> settings)
+    : dir_{std::filesystem::temp_directory_path() / unique_name("postgres")},
+      port_{free_port()},
+      settings_{std::move(settings)} {
+    std::filesystem::create_directories(dir_);
+    const auto password = dir_ / "password";
+    std::ofstream{password} << "test\n";
+    give_to_user(dir_);
+    give_to_user(password);
+    Process create{{.argv = as_user("initdb", {"-D", dir_ / "data", "-U", user, "-A",
+                                               "scram-sha-256", "--pwfile", password, "-E", "UTF8",
+                                               "--locale=C.UTF-8", "--no-sync"})}};
+    if (create.wait(limit) != 0) throw std::runtime_error{create.output()};
+    start();
+}
+
+PostgresServer::~PostgresServer() {
+    try {
+        stop_immediately();
+    } catch (const std::exception&) {
+        process_.reset();  // by SIGKILL
+    }
+    std::error_code ignored;
+    std::filesystem::remove_all(dir_, ignored);
+}
+
+std::string PostgresServer::conninfo() const {
+    return std::format("host=127.0.0.1 port={} user={} password=test", port_, user);
+}
+
+void PostgresServer::start() {
+    std::vector<std::string> arguments{"-D", dir_ / "data",
+                                       "-p", std::to_string(port_),
+                                       "-c", "listen_addresses=127.0.0.1",
+                                       "-c", "unix_socket_directories="};
+    for (const auto& [name, value] : settings_) {
+        arguments.emplace_back("-c");
+        arguments.push_back(name + "=" + value);
+    }
+    process_ = std::make_unique<Process>(Process::Options{.argv = as_user("postgres", arguments)});
+    eventually(limit, "PostgreSQL to accept sessions", [this] {
+        if (!process_->running()) throw std::runtime_error{process_->output()};
+        try {
+            const pqxx::connection probe{conninfo() + " dbname=postgres"};
+            return true;
+        } catch (const pqxx::broken_connection&) {
+            return false;
+        }
+    });
+}
+
+void PostgresServer::stop_immediately() {
+    process_->signal(SIGQUIT);
+    process_->wait(limit);
+}
+
+}  // namespace support
