@@ -18,6 +18,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t max_batches_in_flight = 24;
 constexpr auto record_every = 250ms;  // inside a long window: what a crash repeats at most
 constexpr auto doze = 25ms;
+constexpr auto pause_look = 250ms;
+constexpr auto trouble_after = 2s;
 constexpr auto sleep = 1000ms;  // a notification is only a hint
 
 }  // namespace
@@ -39,12 +41,14 @@ Session::Session(const Settings& settings, Status& status, const std::stop_token
       log_{connection_, settings.shard},
       source_{(prepare_reading(connection_), connection_)},
       doorbell_{connection_},
-      dead_letters_{connection_, settings.shard} {}
+      dead_letters_{connection_, settings.shard},
+      requests_{connection_, settings.shard} {}
 
 Session::~Session() {
     if (!lease_) return;
     lease_.reset();
     housekeeping_.reset();
+    retries_.reset();
     publisher_.reset();  // nothing of ours may leave once another may have the lease
     try {
         log_.release(position_.epoch);
@@ -85,17 +89,19 @@ void Session::run() {
                                             [this](std::size_t events, std::int64_t last_seq) {
                                                 delivered(events, last_seq);
                                             }});
+    retries_.emplace(settings_, stop_, connection_, [this] { check(); });
     publish_all();
 }
 
 void Session::publish_all() {
     wake();
-    if (position_.upper) {
-        publish_in_chunks();
-        if (position_.upper) return;  // stopped inside it
-    }
     while (!stop_.stop_requested()) {
         check();
+        if (!attend()) continue;
+        if (position_.upper) {
+            publish_in_chunks();  // what a predecessor, or a pause, has left of a window
+            continue;
+        }
         auto poll = source_.poll(position_.lower, settings_.window_rows);
         if (poll.complete && poll.rows == 0) {
             if (poll.upper.floor > position_.lower.floor) {
@@ -111,9 +117,30 @@ void Session::publish_all() {
         last_event_ = Clock::now();
         wake();
         publish_window(std::move(poll));
-        if (position_.upper) return;  // stopped inside it
     }
     if (!faults::mutant("no_flush")) settle();
+}
+
+// Does what operators ask for; false while the shard is paused.
+bool Session::attend() {
+    const auto& asked = requests_.look();
+    if (asked.paused != (status_.state() == State::paused)) {
+        spdlog::info("shard {} is {}", settings_.shard, asked.paused ? "paused" : "resumed");
+        status_.set(asked.paused ? State::paused : State::leading);
+    }
+    if (asked.paused) {
+        settle();
+        wake();  // nobody needs to ring
+        if (doorbell_.wait(pause_look, wake_up_.fd())) requests_.expire();
+        return false;
+    }
+    if (asked.retries && !position_.upper) {
+        // Also the fence: a relay that has been superseded cannot write it.
+        record(PositionLog::Durability::flushed);
+        count(retries_->publish_some());
+        requests_.expire();
+    }
+    return true;
 }
 
 void Session::wake() {
@@ -155,7 +182,7 @@ void Session::publish_in_chunks() {
                              publisher_->await(max_batches_in_flight - 1);
                              if (!settled_ && Clock::now() - recorded_ > record_every)
                                  record(PositionLog::Durability::eventual);
-                             return !stop_.stop_requested();
+                             return !stop_.stop_requested() && !requests_.look().paused;
                          },
                      .wait =
                          [this] {
@@ -188,6 +215,11 @@ void Session::publish(std::unique_ptr<Batch> batch) {
 
 void Session::delivered(std::size_t events, std::int64_t last_seq) {
     position_.last_seq = last_seq;
+    status_.set_trouble({});
+    count(events);
+}
+
+void Session::count(std::size_t events) {
     position_.published += static_cast<std::int64_t>(events);
     settled_ = false;
     status_.published.Increment(static_cast<double>(events));
@@ -200,6 +232,7 @@ void Session::check() {
         throw Fenced{"the lease of shard " + std::to_string(settings_.shard) + " is lost"};
     const auto stalled = publisher_->stalled();
     if (!stalled) return;
+    if (*stalled > trouble_after) status_.set_trouble("Kafka acknowledges nothing");
     if (stop_.stop_requested() && !stopping_since_) stopping_since_ = Clock::now();
     if (stopping_since_ && Clock::now() - *stopping_since_ > settings_.stop)
         throw ProducerFailed{"Kafka did not acknowledge what was queued in time for the stop"};
@@ -236,7 +269,7 @@ void Session::rest(const Poll& poll) {
         return;  // and poll once more: this one's snapshot is older than the release
     }
     const bool may_sleep = doorbell_.quiet(poll.upper.snapshot);
-    static_cast<void>(doorbell_.wait(may_sleep ? sleep : doze, wake_up_.fd()));
+    if (doorbell_.wait(may_sleep ? sleep : doze, wake_up_.fd())) requests_.expire();
 }
 
 }  // namespace relay

@@ -15,6 +15,8 @@
 #include "relay/lease.hpp"
 #include "relay/position.hpp"
 #include "relay/publisher.hpp"
+#include "relay/requests.hpp"
+#include "relay/retries.hpp"
 #include "relay/settings.hpp"
 #include "relay/status.hpp"
 #include "relay/table_source.hpp"
@@ -52,11 +54,13 @@ private:
 
     bool take_lease();
     void publish_all();
+    bool attend();
     void wake();
     void publish_window(Poll poll);
     void publish_in_chunks();
     void publish(std::unique_ptr<Batch> batch);
     void delivered(std::size_t events, std::int64_t last_seq);
+    void count(std::size_t events);
     void check();
     void close_window();
     void settle();
@@ -74,9 +78,11 @@ private:
     TableSource source_;
     Doorbell doorbell_;
     DeadLetters dead_letters_;
+    Requests requests_;
     Position position_;
     bool settled_ = true;  // the recorded position is the one in memory
     std::optional<Publisher> publisher_;
+    std::optional<Retries> retries_;
     std::unique_ptr<Lease> lease_;
     std::unique_ptr<Housekeeping> housekeeping_;
     std::optional<Clock::time_point> stopping_since_;
