@@ -74,6 +74,35 @@ TEST_F(DeadLetter, KeepsItsKeyInOrderWhileWritersGoOn) {
     await_types(expected);
 }
 
+// More than the relay takes in one turn: between two of them other keys go on, and this key's newer
+// events have to wait.
+TEST_F(DeadLetter, IsFollowedInTurnsThatNeitherOvertakeNorHoldUpOthers) {
+    const auto process = start_strict();
+    refuse_one();
+    query<int>(
+        "with added as (insert into outbox.event (aggregatetype, aggregateid, type, payload) "
+        "select '" +
+        aggregate_ +
+        "', 'k', 'N' || n, '{}' from generate_series(1, 1500) n order by n returning 1) "
+        "select count(*) from added");
+    await_count(1503, "outbox.dead");
+    do_it({"pause", "--reason", "to make the next three meet"});
+    do_it({"dead", "skip", dead_, "--reason", "sent by hand"});
+    append("k", "Last");
+    append("other", "Other");
+    do_it({"resume"});
+    await_count(0, "outbox.dead");
+    std::vector<std::string> expected{"Second", "Third"};
+    for (int n = 1; n <= 1500; ++n) expected.push_back("N" + std::to_string(n));
+    expected.emplace_back("Last");
+    auto all = types();
+    const auto other = std::ranges::find(all, "Other");
+    ASSERT_NE(other, all.end());
+    EXPECT_LT(other - all.begin(), 1500);
+    all.erase(other);
+    EXPECT_EQ(all, expected);
+}
+
 TEST_F(DeadLetter, ThatIsSkippedLetsTheOthersFollow) {
     const auto process = start_strict();
     refuse_one();
@@ -203,6 +232,10 @@ TEST_F(DeadLetter, RefusesWhatMakesNoSenseAndSaysWhatDoes) {
                    "headers_are_an_object_and_name_no_column");
     expect_refusal({"dead", "skip", dead_}, "--reason");
     EXPECT_EQ(actions(), nlohmann::json::array());  // what was refused leaves no trace
+    do_it({"pause", "--reason", "so that the retry stays under way"});
+    do_it({"dead", "retry", dead_});
+    expect_refusal({"dead", "edit", dead_, "--payload", "1", "--reason", "x"},
+                   "about to be published again");
     do_it({"dead", "skip", dead_, "--reason", "x"});
     expect_refusal({"dead", "retry", dead_}, "it was skipped at");
 }
