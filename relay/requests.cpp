@@ -8,7 +8,8 @@ namespace {
 constexpr std::chrono::milliseconds look_every{250};
 constexpr auto asked_sql = R"(
 select exists (select from outbox.paused where shard = $1::int),
-       exists (select from outbox.retry where shard = $1::int))";
+       exists (select from outbox.retry where shard = $1::int),
+       (select max(n) from outbox.position where shard = $1::int))";
 
 }  // namespace
 
@@ -20,7 +21,9 @@ const Requests::Asked& Requests::look() {
     const auto now = Clock::now();
     if (now - looked_ > look_every) {
         const auto row = connection_.run_prepared("asked", {std::to_string(shard_)});
-        asked_ = {.paused = row.at(0, 0) == "t", .retries = row.at(0, 1) == "t"};
+        asked_ = {.paused = row.at(0, 0) == "t",
+                  .retries = row.at(0, 1) == "t",
+                  .position = row.number(0, 2)};
         looked_ = now;
     }
     return asked_;

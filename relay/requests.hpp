@@ -1,8 +1,10 @@
-// What operators ask of a shard's relay: to pause, and to go on with a dead letter's key. Looked up
-// in the database a few times a second, so that asking costs nothing at each poll. Not thread-safe.
+// What operators ask of a shard's relay: to pause, to go on with a dead letter's key, to start from
+// another position. Looked up in the database a few times a second, so that it costs nothing at
+// each poll. Not thread-safe.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 #include "relay/postgres.hpp"
 
@@ -13,6 +15,7 @@ public:
     struct Asked {
         bool paused;
         bool retries;
+        std::int64_t position;  // the latest number in the log: a rebase writes there, too
     };
     // Uses the connection in look() only.
     Requests(Connection& connection, int shard);

@@ -33,6 +33,12 @@ bool is_number(const Result& rows, int column) {
     return type == Oid::int8 || type == Oid::int4;
 }
 
+std::string cell_text(const Result& rows, int row, int column) {
+    if (PQftype(rows.get(), column) == Oid::boolean && !rows.null(row, column))
+        return rows.at(row, column) == "t" ? "yes" : "no";
+    return printable(rows.at(row, column));
+}
+
 std::string json_value(const Result& rows, int row, int column) {
     if (rows.null(row, column)) return "null";
     std::string text{rows.at(row, column)};
@@ -52,7 +58,7 @@ std::string as_table(const Result& rows) {
     for (int column = 0; column < columns; ++column) {
         auto widest = width(PQfname(rows.get(), column));
         for (int row = 0; row < rows.rows(); ++row)
-            widest = std::max(widest, width(printable(rows.at(row, column))));
+            widest = std::max(widest, width(cell_text(rows, row, column)));
         widths.push_back(widest);
     }
     std::string text;
@@ -69,7 +75,7 @@ std::string as_table(const Result& rows) {
     };
     add_line([&](int column) { return std::string{PQfname(rows.get(), column)}; });
     for (int row = 0; row < rows.rows(); ++row)
-        add_line([&](int column) { return printable(rows.at(row, column)); });
+        add_line([&](int column) { return cell_text(rows, row, column); });
     return text;
 }
 
@@ -81,7 +87,7 @@ std::string as_record(const Result& rows) {
     for (int column = 0; column < PQnfields(rows.get()); ++column) {
         if (rows.null(0, column)) continue;
         text += std::format("{:<{}}  {}\n", PQfname(rows.get(), column), widest,
-                            printable(rows.at(0, column)));
+                            cell_text(rows, 0, column));
     }
     return text;
 }

@@ -260,6 +260,7 @@ begin
         raise exception 'there is no shard %', moved_shard
             using errcode = 'no_data_found', hint = 'See them: select * from outbox.lag, or: postroom lag';
     end if;
+    perform pg_notify('outbox', '');
     perform outbox.note('rebase', 'shard ' || moved_shard,
                         jsonb_build_object('from', from_snapshot::text, 'n', moved.n));
     return moved;

@@ -112,7 +112,7 @@ begin atomic
     where s.leased and not s.paused and s.trouble is null and s.pending > 0
       and s.oldest_age >= explain.patience and s.moved_at <= clock_timestamp() - explain.patience
     union all
-    select d.shard, 'problem', 'dead', format('%s events are dead, %s wait behind them, a retry is under way for %s',
+    select d.shard, 'problem', 'dead', format('dead: %s, waiting behind them: %s, about to be retried: %s',
                count(*) filter (where d.behind is null), count(d.behind),
                count(d.retried_at) filter (where d.behind is null)),
            'postroom dead list; then dead retry, skip or edit ID'

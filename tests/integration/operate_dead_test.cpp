@@ -36,7 +36,7 @@ TEST_F(DeadLetter, IsListedAndShownWithWhatWaitsBehindIt) {
     EXPECT_THAT(postroom({"dead", "list"}).text, testing::HasSubstr("Refused"));
     const auto explained = postroom({"explain"});
     EXPECT_EQ(explained.code, 2);
-    EXPECT_THAT(explained.text, testing::HasSubstr("1 events are dead, 2 wait behind them"));
+    EXPECT_THAT(explained.text, testing::HasSubstr("dead: 1, waiting behind them: 2"));
     EXPECT_EQ(rows({"dead", "show", dead_})[0]["state"], "dead");
     const auto waiting =
         query<std::string>("select event_id from outbox.dead where type = 'Third'");

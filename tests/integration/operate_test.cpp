@@ -200,6 +200,14 @@ TEST_F(Operator, TellsWhatARebaseWouldDoBeforeItDoesIt) {
     EXPECT_EQ(actions(), (nlohmann::json{"rebase", "rebase"}));
 }
 
+TEST_F(Operator, RebasesARelayThatRunsAndHasNothingToDo) {
+    auto process = start({"--relay-idle-ms", "100"});
+    append("k", "Once");
+    await_count(0, "outbox.pending");
+    do_it({"rebase", "--shard", "0", "--from", "all", "--yes"});
+    support::eventually(10s, "the repetition", [&] { return types().size() == 2; });
+}
+
 TEST_F(Operator, LeavesATraceOfWhoDidWhat) {
     do_it({"pause", "--shard", "0", "--reason", "a test"});
     const auto trace = rows({"audit"});

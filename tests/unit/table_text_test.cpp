@@ -36,14 +36,14 @@ relay::Result rows_of(const std::vector<Cells>& rows) {
 TEST(TableText, AlignsColumnsAndWritesNoControlCharacters) {
     EXPECT_EQ(relay::as_table(rows_of({{"7", "é", "{}", "t"}, {"10", "a\x1b[2J", "{}", "f"}})),
               " n  name      more  on\n"
-              " 7  é         {}    t\n"
-              "10  a\\x1b[2J  {}    f\n");
+              " 7  é         {}    yes\n"
+              "10  a\\x1b[2J  {}    no\n");
     EXPECT_EQ(relay::as_table(rows_of({})), "(none)\n");
 }
 
 TEST(TableText, WritesARecordWithoutWhatIsNull) {
     EXPECT_EQ(relay::as_record(rows_of({{"7", "x", std::nullopt, "t"}})),
-              "n     7\nname  x\non    t\n");
+              "n     7\nname  x\non    yes\n");
 }
 
 TEST(TableText, WritesJsonOfTheRightTypesToTheLastDigit) {
