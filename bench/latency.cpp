@@ -86,7 +86,7 @@ void write(Load& load, std::int64_t writer, rd_kafka_t* producer) {
             throw std::runtime_error{PQerrorMessage(connection.get())};
         load.committed[static_cast<std::size_t>(n)] = load.now();
         if (!load.direct) continue;
-        auto payload = "{\"n\": " + text + ", \"note\": \"" + std::string(200, 'x') + "\"}";
+        auto payload = R"({"n": )" + text + R"(, "note": ")" + std::string(200, 'x') + R"("})";
         rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(load.topic.c_str()),
                           RD_KAFKA_V_KEY(text.data(), text.size()),
                           RD_KAFKA_V_VALUE(payload.data(), payload.size()),
@@ -97,7 +97,7 @@ void write(Load& load, std::int64_t writer, rd_kafka_t* producer) {
 
 std::size_t number(const rd_kafka_message_t& message) {
     const std::string_view payload{static_cast<const char*>(message.payload), message.len};
-    const auto at = payload.find("\"n\":");
+    const auto at = payload.find(R"("n":)");
     if (at == std::string_view::npos)
         throw std::runtime_error{"a strange event: " + std::string{payload}};
     const auto digits = payload.find_first_of("0123456789", at);

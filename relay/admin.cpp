@@ -35,10 +35,11 @@ Admin::Admin(const std::string& listen, const Status& status)
             status.alive() ? "ok\n" : "the main loop has given no sign of life for 30 s\n",
             "text/plain");
     });
-    // A standby is ready: it takes over when the lease is free.
+    // A standby is ready: it takes over when the lease is free. So is one that is told to pause.
     server_->Get("/readyz", [&status](const httplib::Request&, httplib::Response& response) {
         const auto state = status.state();
-        const bool ready = state == State::leading || state == State::standby;
+        const bool ready =
+            state == State::leading || state == State::standby || state == State::paused;
         response.status = ready ? 200 : 503;
         response.set_content(std::string{to_string(state)} + "\n", "text/plain");
     });

@@ -48,14 +48,6 @@ std::string nearest(const std::string& name) {
         ->name;
 }
 
-std::string first_line(const std::string& file) {
-    std::ifstream in{file};
-    std::string line;
-    if (!std::getline(in, line))
-        throw std::invalid_argument{"cannot read database.dsn_file '" + file + "'"};
-    return line;
-}
-
 void read_toml(const std::string& file, Values& values, std::string& faults) {
     toml::table document;
     try {
@@ -178,6 +170,13 @@ Values read_config(const std::string& file, const Values& flags) {
     for (const auto& [name, value] : flags) values[name] = value;
     if (!faults.empty()) throw std::invalid_argument{faults};
     return values;
+}
+
+std::string first_line(const std::string& file) {
+    std::ifstream in{file};
+    std::string line;
+    if (!std::getline(in, line)) throw std::invalid_argument{"cannot read '" + file + "'"};
+    return line;
 }
 
 Settings to_settings(const Values& values) {

@@ -28,6 +28,9 @@ const std::vector<Option>& options();
 using Values = std::map<std::string, std::string>;
 Values read_config(const std::string& file, const Values& flags);
 
+// Of a file that holds a secret. Throws std::invalid_argument when there is none.
+std::string first_line(const std::string& file);
+
 // Throws std::invalid_argument naming every fault found.
 Settings to_settings(const Values& values);
 

@@ -5,6 +5,19 @@
 #include "faults.hpp"
 
 namespace relay {
+namespace {
+
+// A crash repeats what is parked already; a replayed history may have refused anew what was
+// published after all. What an operator has skipped stays skipped.
+constexpr auto park_sql = R"(
+insert into outbox.dead_letter as d (shard, seq, event_id, topic, key, error, behind, attempts)
+values ($1, $2, $3, $4, $5, $6, $7, ($7::uuid is null)::int)
+on conflict (event_id) do update
+set topic = excluded.topic, error = excluded.error, behind = excluded.behind, attempts = d.attempts + excluded.attempts,
+    resolved_at = null, resolution = null
+where d.resolution = 'published')";
+
+}  // namespace
 
 DeadLetters::DeadLetters(Connection& connection, int shard)
     : connection_{connection}, shard_{shard} {
@@ -47,11 +60,9 @@ void DeadLetters::park(const Row& row, const std::string& topic, const std::stri
                        const std::string* behind) {
     if (faults::mutant("silent_skip")) return;
     const auto id = to_string(row.id);
-    connection_.run(
-        "insert into outbox.dead_letter (shard, seq, event_id, topic, key, error, behind) "
-        "values ($1, $2, $3, $4, $5, $6, $7) on conflict (event_id) do nothing",
-        {std::to_string(shard_), std::to_string(row.seq), id, topic, std::string{row.aggregate_id},
-         error, behind != nullptr ? std::optional{*behind} : std::nullopt});
+    connection_.run(park_sql, {std::to_string(shard_), std::to_string(row.seq), id, topic,
+                               std::string{row.aggregate_id}, error,
+                               behind != nullptr ? std::optional{*behind} : std::nullopt});
     blocked_.emplace(name(topic, row.aggregate_id), id);
 }
 

@@ -29,6 +29,11 @@ from outbox.current_position p
 left join lateral outbox.read(p.lower, p.lower_floor, null, p.last_seq, 10000) r on true
 where p.shard = $1 and r.seq is not null)";
 
+// For outbox.explain(): only the relay knows how Kafka does.
+constexpr auto trouble_sql = R"(
+update outbox.lease set trouble = nullif($2, ''), trouble_at = clock_timestamp()
+where shard = $1 and trouble is distinct from nullif($2, ''))";
+
 void measure(Connection& connection, int shard, Status& status) {
     const auto row = connection.run(pending_sql, {std::to_string(shard)});
     const auto counted = row.number(0, 0);
@@ -90,6 +95,7 @@ void Housekeeping::keep(const std::stop_token& stop) {
                 connection->run("select outbox.maintain()");
                 forget(*connection);
             }
+            connection->run(trouble_sql, {std::to_string(settings_.shard), status_.trouble()});
             measure(*connection, settings_.shard, status_);
         } catch (const std::exception& error) {
             spdlog::warn("housekeeping: {}", error.what());

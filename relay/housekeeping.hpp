@@ -1,5 +1,6 @@
-// What a publishing relay does beside publishing: measures what is pending, and keeps the tables in
-// order. From a thread and a connection of its own; what fails is logged and tried again.
+// What a publishing relay does beside publishing: measures what is pending, tells the database what
+// troubles it, and keeps the tables in order. From a thread and a connection of its own; what fails
+// is logged and tried again.
 #pragma once
 
 #include <stop_token>

@@ -12,6 +12,7 @@
 
 #include "relay/admin.hpp"
 #include "relay/config.hpp"
+#include "relay/operate.hpp"
 #include "relay/pipeline.hpp"
 #include "schema/migrator.hpp"
 
@@ -131,9 +132,15 @@ int main(int argc, char** argv) {
     auto* migrate = app.add_subcommand(
         "migrate", "Bring a database's schema up to date; safe to run twice at once");
     add_migration(*migrate, migration);
-    CLI11_PARSE(app, argc, argv);
+    relay::Operate operate{app};
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 1;
+    }
 
     try {
+        if (const auto code = operate.run()) return *code;
         if (relay_command->parsed()) return run_relay(flags);
         if (migrate->parsed()) return run_migration(migration);
         const auto values = relay::read_config(flags.file, flags.given);

@@ -48,6 +48,7 @@ void run(const Settings& settings, Status& status, const std::stop_token& stop) 
             spdlog::warn("{}; standing by", error.what());
         } catch (const ProducerFailed& error) {
             spdlog::warn("{}; beginning again from the recorded position", error.what());
+            status.set_trouble(error.what());
             if (caution.suspect) backoff = first_backoff;  // it knows what to do differently
         }
         if (stop.stop_requested()) break;

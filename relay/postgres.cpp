@@ -56,11 +56,16 @@ Connection::Connection(const std::string& dsn, const std::string& application_na
 }
 
 void Connection::fail(const PGresult* result, std::string_view doing) const {
-    const char* state = result != nullptr ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
+    const auto field = [&](int code) {
+        const char* value = result != nullptr ? PQresultErrorField(result, code) : nullptr;
+        return std::string{value != nullptr ? value : ""};
+    };
+    const auto hint = field(PG_DIAG_MESSAGE_HINT);
     const char* text = result != nullptr ? PQresultErrorMessage(result) : "";
     throw PostgresError{trimmed(*text != '\0' ? text : PQerrorMessage(connection_.get())) +
                             " (doing: " + std::string{doing.substr(0, 120)} + ")",
-                        state != nullptr ? state : ""};
+                        field(PG_DIAG_SQLSTATE),
+                        field(PG_DIAG_MESSAGE_PRIMARY) + (hint.empty() ? "" : ". " + hint)};
 }
 
 Result Connection::checked(PGresult* raw, std::string_view sql) const {

@@ -23,16 +23,18 @@ namespace relay {
 
 class PostgresError : public std::runtime_error {
 public:
-    PostgresError(const std::string& what, std::string sqlstate)
-        : std::runtime_error{what}, sqlstate_{std::move(sqlstate)} {}
+    PostgresError(const std::string& what, std::string sqlstate, std::string plain = {})
+        : std::runtime_error{what}, sqlstate_{std::move(sqlstate)}, plain_{std::move(plain)} {}
     // Five characters, or empty when the connection itself failed.
     const std::string& sqlstate() const { return sqlstate_; }
     bool is_unique_violation() const { return sqlstate_ == "23505"; }
     // False for what no retry mends: no such database or role, a bad password, a missing privilege.
     bool is_retryable() const;
+    // For people: the server's message and hint alone, or all when there is none.
+    std::string plain() const { return plain_.empty() ? what() : plain_; }
 
 private:
-    std::string sqlstate_;
+    std::string sqlstate_, plain_;
 };
 
 class Result {

@@ -1,13 +1,10 @@
 #include "relay/session.hpp"
 
 #include <spdlog/spdlog.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <stdexcept>
 
 #include "faults.hpp"
 
@@ -18,15 +15,10 @@ using namespace std::chrono_literals;
 constexpr std::size_t max_batches_in_flight = 24;
 constexpr auto record_every = 250ms;  // inside a long window: what a crash repeats at most
 constexpr auto doze = 25ms;
+constexpr auto trouble_after = 2s;
 constexpr auto sleep = 1000ms;  // a notification is only a hint
 
 }  // namespace
-
-WakeUp::WakeUp() : fd_{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} {
-    if (fd_ < 0) throw std::runtime_error{"eventfd failed"};
-}
-WakeUp::~WakeUp() { ::close(fd_); }
-void WakeUp::ring() const { ::eventfd_write(fd_, 1); }
 
 Session::Session(const Settings& settings, Status& status, const std::stop_token& stop,
                  const WakeUp& wake_up, Caution& caution)
@@ -39,12 +31,14 @@ Session::Session(const Settings& settings, Status& status, const std::stop_token
       log_{connection_, settings.shard},
       source_{(prepare_reading(connection_), connection_)},
       doorbell_{connection_},
-      dead_letters_{connection_, settings.shard} {}
+      dead_letters_{connection_, settings.shard},
+      requests_{connection_, settings.shard} {}
 
 Session::~Session() {
     if (!lease_) return;
     lease_.reset();
     housekeeping_.reset();
+    retries_.reset();
     publisher_.reset();  // nothing of ours may leave once another may have the lease
     try {
         log_.release(position_.epoch);
@@ -80,6 +74,7 @@ void Session::run() {
     status_.position.Set(static_cast<double>(position_.published));
     recorded_ = last_event_ = Clock::now();
     make_publisher();
+    retries_.emplace(settings_, stop_, connection_, [this] { check(); });
     publish_all();
 }
 
@@ -112,12 +107,13 @@ void Session::make_publisher() {
 
 void Session::publish_all() {
     wake();
-    if (position_.upper) {
-        publish_in_chunks();
-        if (position_.upper) return;  // stopped inside it
-    }
     while (!stop_.stop_requested()) {
         check();
+        if (!attend()) continue;
+        if (position_.upper) {
+            publish_in_chunks();  // what a predecessor, or a pause, has left of a window
+            continue;
+        }
         auto poll = source_.poll(position_.lower, settings_.window_rows);
         if (poll.complete && poll.rows == 0) {
             if (poll.upper.floor > position_.lower.floor) {
@@ -133,9 +129,32 @@ void Session::publish_all() {
         last_event_ = Clock::now();
         wake();
         publish_window(std::move(poll));
-        if (position_.upper) return;  // stopped inside it
     }
     if (!faults::mutant("no_flush")) settle();
+}
+
+// Does what operators ask for; false while the shard is paused.
+bool Session::attend() {
+    const auto& asked = requests_.look();
+    if (asked.position > position_.n)
+        throw Fenced{"the position of shard " + std::to_string(settings_.shard) + " was moved"};
+    if (asked.paused != (status_.state() == State::paused)) {
+        spdlog::info("shard {} is {}", settings_.shard, asked.paused ? "paused" : "resumed");
+        status_.set(asked.paused ? State::paused : State::leading);
+    }
+    if (asked.paused) {
+        settle();
+        wake();  // nobody needs to ring
+        if (doorbell_.wait(sleep, wake_up_.fd())) requests_.expire();
+        return false;
+    }
+    if (asked.retries && !position_.upper) {
+        // Also the fence: a relay that has been superseded cannot write it.
+        record(PositionLog::Durability::flushed);
+        count(retries_->publish_some());
+        requests_.expire();
+    }
+    return true;
 }
 
 void Session::wake() {
@@ -178,7 +197,7 @@ void Session::publish_in_chunks() {
                              publisher_->await(max_batches_in_flight - 1);
                              if (!settled_ && Clock::now() - recorded_ > record_every)
                                  record(PositionLog::Durability::eventual);
-                             return !stop_.stop_requested();
+                             return !stop_.stop_requested() && !requests_.look().paused;
                          },
                      .wait =
                          [this] {
@@ -211,6 +230,11 @@ void Session::publish(std::unique_ptr<Batch> batch) {
 
 void Session::delivered(std::size_t events, std::int64_t last_seq) {
     position_.last_seq = last_seq;
+    status_.set_trouble({});
+    count(events);
+}
+
+void Session::count(std::size_t events) {
     position_.published += static_cast<std::int64_t>(events);
     settled_ = false;
     status_.published.Increment(static_cast<double>(events));
@@ -223,6 +247,7 @@ void Session::check() {
         throw Fenced{"the lease of shard " + std::to_string(settings_.shard) + " is lost"};
     const auto stalled = publisher_ ? publisher_->stalled() : std::nullopt;
     if (!stalled) return;
+    if (*stalled > trouble_after) status_.set_trouble("Kafka acknowledges nothing");
     if (stop_.stop_requested() && !stopping_since_) stopping_since_ = Clock::now();
     if (stopping_since_ && Clock::now() - *stopping_since_ > settings_.stop)
         throw ProducerFailed{"Kafka did not acknowledge what was queued in time for the stop"};
@@ -263,7 +288,7 @@ void Session::rest(const Poll& poll) {
     if (doorbell_.silenced()) wake();
     const auto longest = faults::mutant("no_fallback_poll") ? 1h : sleep;
     const bool may_sleep = doorbell_.quiet(poll.upper.snapshot);
-    static_cast<void>(doorbell_.wait(may_sleep ? longest : doze, wake_up_.fd()));
+    if (doorbell_.wait(may_sleep ? longest : doze, wake_up_.fd())) requests_.expire();
 }
 
 }  // namespace relay

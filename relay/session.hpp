@@ -15,25 +15,14 @@
 #include "relay/lease.hpp"
 #include "relay/position.hpp"
 #include "relay/publisher.hpp"
+#include "relay/requests.hpp"
+#include "relay/retries.hpp"
 #include "relay/settings.hpp"
 #include "relay/status.hpp"
 #include "relay/table_source.hpp"
+#include "relay/wake_up.hpp"
 
 namespace relay {
-
-// Wakes a poll(2): stop requests and a lost lease arrive from other threads.
-class WakeUp {
-public:
-    WakeUp();
-    ~WakeUp();
-    WakeUp(const WakeUp&) = delete;
-    WakeUp& operator=(const WakeUp&) = delete;
-    void ring() const;
-    int fd() const { return fd_; }
-
-private:
-    int fd_;
-};
 
 class Session {
 public:
@@ -53,11 +42,13 @@ private:
     bool take_lease();
     void make_publisher();
     void publish_all();
+    bool attend();
     void wake();
     void publish_window(Poll poll);
     void publish_in_chunks();
     void publish(std::unique_ptr<Batch> batch);
     void delivered(std::size_t events, std::int64_t last_seq);
+    void count(std::size_t events);
     void check();
     void close_window();
     void settle();
@@ -75,9 +66,11 @@ private:
     TableSource source_;
     Doorbell doorbell_;
     DeadLetters dead_letters_;
+    Requests requests_;
     Position position_;
     bool settled_ = true;  // the recorded position is the one in memory
     std::optional<Publisher> publisher_;
+    std::optional<Retries> retries_;
     std::unique_ptr<Lease> lease_;
     std::unique_ptr<Housekeeping> housekeeping_;
     std::optional<Clock::time_point> stopping_since_;

@@ -17,6 +17,8 @@ std::string_view to_string(State state) {
             return "standby";
         case State::leading:
             return "leading";
+        case State::paused:
+            return "paused";
         case State::failing:
             return "failing";
         case State::stopping:
@@ -61,7 +63,17 @@ Status::Status()
 
 void Status::set(State state) {
     state_ = state;
-    lease_held.Set(state == State::leading ? 1 : 0);
+    lease_held.Set(state == State::leading || state == State::paused ? 1 : 0);
+}
+
+void Status::set_trouble(const std::string& trouble) {
+    const std::scoped_lock lock{trouble_mutex_};
+    trouble_ = trouble;
+}
+
+std::string Status::trouble() const {
+    const std::scoped_lock lock{trouble_mutex_};
+    return trouble_;
 }
 
 bool Status::alive() const {

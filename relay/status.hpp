@@ -10,11 +10,12 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace relay {
 
-enum class State { starting, standby, leading, failing, stopping };
+enum class State { starting, standby, leading, paused, failing, stopping };
 std::string_view to_string(State state);
 
 class Status {
@@ -23,6 +24,9 @@ public:
 
     void set(State state);
     State state() const { return state_; }
+    // What keeps it from publishing; empty once it has published again.
+    void set_trouble(const std::string& trouble);
+    std::string trouble() const;
     // The main loop's sign of life; alive() tells whether there was one lately.
     void beat() { beat_ = std::chrono::steady_clock::now().time_since_epoch().count(); }
     bool alive() const;
@@ -32,6 +36,8 @@ private:
     prometheus::Registry registry_;
     std::atomic<State> state_{State::starting};
     std::atomic<std::chrono::steady_clock::rep> beat_{};
+    mutable std::mutex trouble_mutex_;
+    std::string trouble_;
 
     prometheus::Gauge& gauge(const char* name, const char* help);
     prometheus::Counter& counter(const char* name, const char* help);

@@ -70,6 +70,16 @@ void prepare_reading(Connection& connection) {
         "set idle_in_transaction_session_timeout = 0");
 }
 
+BatchBuilder::Fields fields_of(const Result& rows, int row) {
+    BatchBuilder::Fields fields;
+    for (std::size_t c = 0; c < fields.size(); ++c) {
+        const int column = static_cast<int>(c);
+        if (!rows.null(row, column))
+            fields[c] = {rows.at(row, column).data(), rows.at(row, column).size()};
+    }
+    return fields;
+}
+
 TableSource::TableSource(Connection& connection)
     : connection_{connection}, newest_{connection.run(floor_sql).number(0, 0)} {
     connection_.prepare("poll", poll_statement());
@@ -82,13 +92,8 @@ Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
     std::size_t bytes = 0;
     const auto add = [&](const Result& rows, int row) {
         if (poll.rows == max_rows || bytes > max_poll_bytes) return false;
-        BatchBuilder::Fields fields;
-        for (std::size_t c = 0; c < fields.size(); ++c) {
-            const int column = static_cast<int>(c);
-            if (rows.null(row, column)) continue;
-            fields[c] = {rows.at(row, column).data(), rows.at(row, column).size()};
-            bytes += fields[c].size;
-        }
+        const auto fields = fields_of(rows, row);
+        for (const auto& field : fields) bytes += field.size;
         builder.add(fields);
         ++poll.rows;
         if (builder.full()) poll.batches.push_back(builder.take());

@@ -20,6 +20,9 @@ namespace relay {
 // Settings that every session reading the outbox needs: plans must not depend on statistics.
 void prepare_reading(Connection& connection);
 
+// A row in binary of the columns that a batch takes, valid as long as the result.
+BatchBuilder::Fields fields_of(const Result& rows, int row);
+
 struct Poll {
     Edge upper;  // this poll's snapshot, and a floor that holds for it
     std::vector<std::unique_ptr<Batch>> batches;

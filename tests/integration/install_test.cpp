@@ -59,7 +59,7 @@ TEST_F(Install, ServesAProjectThroughPkgConfig) {
 
 TEST_F(Install, BringsTheSchemaForTheMigrator) {
     run(prefix() + "/bin/postroom migrate --help");
-    for (const auto* file : {"0001_outbox.sql", "0002_inbox.sql", "0003_full_queue.sql"})
+    for (const auto* file : {"0001_outbox.sql", "0002_inbox.sql", "0005_full_queue.sql"})
         EXPECT_TRUE(std::filesystem::exists(prefix() + "/share/postroom/schema/outbox/" + file))
             << file;
 }

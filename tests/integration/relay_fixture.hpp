@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <pqxx/pqxx>
 #include <set>
 #include <string>
@@ -23,7 +24,8 @@ using namespace std::chrono_literals;
 
 class Relay : public testing::Test {
 protected:
-    support::Process start(std::vector<std::string> more = {}) {
+    support::Process start(std::vector<std::string> more = {},
+                           const std::map<std::string, std::string>& env = {}) {
         std::vector<std::string> argv{support::bin("postroom").string(),
                                       "relay",
                                       "--database-dsn",
@@ -35,7 +37,7 @@ protected:
                                       "--relay-lease-ms",
                                       "1000"};
         argv.insert(argv.end(), more.begin(), more.end());
-        return support::Process{{.argv = argv, .env = {}}};
+        return support::Process{{.argv = argv, .env = env}};
     }
     void run_until_drained(std::vector<std::string> more = {}) {
         more.insert(more.end(), {"--relay-stop-when-drained", "true"});

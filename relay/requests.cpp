@@ -1,0 +1,32 @@
+#include "relay/requests.hpp"
+
+#include <string>
+
+namespace relay {
+namespace {
+
+constexpr std::chrono::milliseconds look_every{250};
+constexpr auto asked_sql = R"(
+select exists (select from outbox.paused where shard = $1::int),
+       exists (select from outbox.retry where shard = $1::int),
+       (select max(n) from outbox.position where shard = $1::int))";
+
+}  // namespace
+
+Requests::Requests(Connection& connection, int shard) : connection_{connection}, shard_{shard} {
+    connection_.prepare("asked", asked_sql);
+}
+
+const Requests::Asked& Requests::look() {
+    const auto now = Clock::now();
+    if (now - looked_ > look_every) {
+        const auto row = connection_.run_prepared("asked", {std::to_string(shard_)});
+        asked_ = {.paused = row.at(0, 0) == "t",
+                  .retries = row.at(0, 1) == "t",
+                  .position = row.number(0, 2)};
+        looked_ = now;
+    }
+    return asked_;
+}
+
+}  // namespace relay

@@ -1,0 +1,37 @@
+// What operators ask of a shard's relay: to pause, to go on with a dead letter's key, to start from
+// another position. Looked up in the database a few times a second, so that it costs nothing at
+// each poll. Not thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "relay/postgres.hpp"
+
+namespace relay {
+
+class Requests {
+public:
+    struct Asked {
+        bool paused;
+        bool retries;
+        std::int64_t position;  // the latest number in the log: a rebase writes there, too
+    };
+    // Uses the connection in look() only.
+    Requests(Connection& connection, int shard);
+
+    // As it was a quarter of a second ago, or later.
+    const Asked& look();
+    // Looks anew the next time: the doorbell has rung, or a request was met.
+    void expire() { looked_ = {}; }
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    Connection& connection_;
+    int shard_;
+    Asked asked_{};
+    Clock::time_point looked_{};
+};
+
+}  // namespace relay
