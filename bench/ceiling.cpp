@@ -1,9 +1,10 @@
 // What this machine allows at most: a bare loop from COPY BINARY to an idempotent producer, in one
 // thread.
 //
-//   bench_ceiling DSN BROKERS TOPIC
+//   bench_ceiling DSN BROKERS TOPIC [transactions]
 //
-// Sends the messages that the relay would send, and keeps no position, no lease and no promise.
+// With the last word, in Kafka transactions of 100,000 messages. Sends the messages that the relay
+// would send, and keeps no position, no lease and no promise.
 #include <libpq-fe.h>
 #include <librdkafka/rdkafka.h>
 
@@ -34,8 +35,15 @@ void delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* count) {
     ++*static_cast<std::int64_t*>(count);
 }
 
-rd_kafka_t* make_producer(const char* brokers, std::int64_t& acknowledged) {
-    const std::array<std::pair<const char*, const char*>, 9> properties{{
+constexpr std::int64_t transaction_size = 100'000;
+
+void check(rd_kafka_error_t* error) {
+    if (error != nullptr) throw std::runtime_error{rd_kafka_error_string(error)};
+}
+
+rd_kafka_t* make_producer(const char* brokers, const char* transactional_id,
+                          std::int64_t& acknowledged) {
+    const std::array<std::pair<const char*, const char*>, 10> properties{{
         {"bootstrap.servers", brokers},
         {"enable.idempotence", "true"},
         {"acks", "all"},
@@ -45,16 +53,19 @@ rd_kafka_t* make_producer(const char* brokers, std::int64_t& acknowledged) {
         {"batch.size", "1000000"},
         {"queue.buffering.max.messages", "200000"},
         {"queue.buffering.max.kbytes", "1048576"},
+        {"transactional.id", transactional_id},
     }};
     std::array<char, 512> why{};
     rd_kafka_conf_t* conf = rd_kafka_conf_new();
     for (const auto& [name, value] : properties)
-        if (rd_kafka_conf_set(conf, name, value, why.data(), why.size()) != RD_KAFKA_CONF_OK)
+        if (value != nullptr &&
+            rd_kafka_conf_set(conf, name, value, why.data(), why.size()) != RD_KAFKA_CONF_OK)
             throw std::runtime_error{why.data()};
     rd_kafka_conf_set_opaque(conf, &acknowledged);
     rd_kafka_conf_set_dr_msg_cb(conf, &delivered);
     rd_kafka_t* producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size());
     if (producer == nullptr) throw std::runtime_error{why.data()};
+    if (transactional_id != nullptr) check(rd_kafka_init_transactions(producer, -1));
     return producer;
 }
 
@@ -116,12 +127,14 @@ void produce(rd_kafka_t* producer, rd_kafka_topic_t* topic, const Fields& fields
     }
 }
 
-std::int64_t send_all(PGconn* connection, rd_kafka_t* producer, rd_kafka_topic_t* topic) {
+std::int64_t send_all(PGconn* connection, rd_kafka_t* producer, rd_kafka_topic_t* topic,
+                      bool in_transactions) {
     const std::unique_ptr<PGresult, void (*)(PGresult*)> started{PQexec(connection, events_sql),
                                                                  &PQclear};
     if (PQresultStatus(started.get()) != PGRES_COPY_OUT)
         throw std::runtime_error{PQerrorMessage(connection)};
     std::int64_t sent = 0;
+    if (in_transactions) check(rd_kafka_begin_transaction(producer));
     char* row = nullptr;
     for (std::size_t skip = copy_header_size; PQgetCopyData(connection, &row, 0) > 0; skip = 0) {
         const std::unique_ptr<char, void (*)(void*)> freed{row, &PQfreemem};
@@ -129,21 +142,29 @@ std::int64_t send_all(PGconn* connection, rd_kafka_t* producer, rd_kafka_topic_t
         if (!parse(row + skip, fields)) continue;
         produce(producer, topic, fields);
         if (++sent % 1000 == 0) rd_kafka_poll(producer, 0);
+        if (in_transactions && sent % transaction_size == 0) {
+            check(rd_kafka_commit_transaction(producer, -1));
+            check(rd_kafka_begin_transaction(producer));
+        }
     }
+    if (in_transactions) check(rd_kafka_commit_transaction(producer, -1));
     return sent;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-    if (argc != 4) throw std::runtime_error{"usage: bench_ceiling DSN BROKERS TOPIC"};
+    const bool in_transactions = argc == 5 && std::string_view{argv[4]} == "transactions";
+    if (argc != 4 && !in_transactions)
+        throw std::runtime_error{"usage: bench_ceiling DSN BROKERS TOPIC [transactions]"};
     std::int64_t acknowledged = 0;
     const std::unique_ptr<PGconn, void (*)(PGconn*)> connection{PQconnectdb(argv[1]), &PQfinish};
     const std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)> producer{
-        make_producer(argv[2], acknowledged), &rd_kafka_destroy};
+        make_producer(argv[2], in_transactions ? argv[3] : nullptr, acknowledged),
+        &rd_kafka_destroy};
     const std::unique_ptr<rd_kafka_topic_t, void (*)(rd_kafka_topic_t*)> topic{
         rd_kafka_topic_new(producer.get(), argv[3], nullptr), &rd_kafka_topic_destroy};
-    const auto sent = send_all(connection.get(), producer.get(), topic.get());
+    const auto sent = send_all(connection.get(), producer.get(), topic.get(), in_transactions);
     rd_kafka_flush(producer.get(), 60'000);
     if (acknowledged != sent) throw std::runtime_error{"not every event was acknowledged"};
 } catch (const std::exception& error) {

@@ -3,10 +3,11 @@
 
     ./ops/bench relay [--events N] [--rounds N]
 
-Each shape fills one table. The ceiling and postroom take turns at draining it; Debezium then
-drains the same changes twice through two slots, in one JVM, so that its second drain is a warm
-one. Every drain has a fresh topic with the same partitions, and lasts from the start of its
-process (or connector) until the topic holds all events.
+Each shape fills one table. The ceiling and postroom take turns at draining it, in both delivery
+modes; Debezium then drains the same changes twice through two slots, in one JVM, so that its second
+drain is a warm one. Every drain has a fresh topic with the same partitions, and lasts from the
+start of its process (or connector) until the topic holds all events; in transactions, until the
+process has committed the last one and ended.
 """
 
 import argparse
@@ -109,6 +110,21 @@ class Bench:
             elapsed = time.monotonic() - started
             usage = process.wait()
         self.topics.delete(topic)
+        return self.drain(elapsed, usage)
+
+    def transactional(self, argv, topic):
+        """The same for one that publishes in transactions, whose markers count as records, too."""
+        started = time.monotonic()
+        with Process(argv) as process:
+            usage = process.wait()
+            elapsed = time.monotonic() - started
+        committed = self.topics.count_committed(topic, PARTITIONS)
+        if committed != self.events:
+            raise RuntimeError(f"{topic}: {committed} committed records of {self.events} events")
+        self.topics.delete(topic)
+        return self.drain(elapsed, usage)
+
+    def drain(self, elapsed, usage):
         return Drain(
             self.events / elapsed,
             (usage.ru_utime + usage.ru_stime) / self.events * 1e6,
@@ -116,15 +132,28 @@ class Bench:
         )
 
     def ceiling(self):
+        return self.process(*self.ceiling_command())
+
+    def ceiling_in_transactions(self):
+        argv, topic = self.ceiling_command()
+        return self.transactional([*argv, "transactions"], topic)
+
+    def ceiling_command(self):
         _, topic = self.fresh_topic()
-        return self.process([BIN / "bench_ceiling", self.dsn, self.brokers, topic], topic)
+        return [BIN / "bench_ceiling", self.dsn, self.brokers, topic], topic
 
     def postroom(self):
+        return self.process(*self.postroom_command())
+
+    def postroom_exactly_once(self):
+        argv, topic = self.postroom_command()
+        return self.transactional([*argv, "--relay-delivery", "exactly_once"], topic)
+
+    def postroom_command(self):
         prefix, topic = self.fresh_topic()
         database.execute(self.dsn, "select outbox.rebase(0, '1:1:')::text")
         argv = servers.relay(BIN / "postroom", self.dsn, self.brokers)
-        argv += ["--kafka-topic-prefix", prefix, "--relay-stop-when-drained", "true"]
-        return self.process(argv, topic)
+        return [*argv, "--kafka-topic-prefix", prefix, "--relay-stop-when-drained", "true"], topic
 
     def debezium(self, worker, slot):
         _, topic = self.fresh_topic()
@@ -155,14 +184,20 @@ def measure(postgres, broker, per_transaction, options):
     with stage(f"{options.events:,} events, {per_transaction} a transaction"):
         database.fill(dsn, options.events, per_transaction)
     bench = Bench(dsn, broker, options.events)
+    taking_turns = {
+        "ceiling": bench.ceiling,
+        "postroom": bench.postroom,
+        "ceiling, transactions": bench.ceiling_in_transactions,
+        "postroom, exactly_once": bench.postroom_exactly_once,
+    }
     with stage("warming up the broker"):
-        for drain in (bench.ceiling, bench.postroom):
+        for drain in taking_turns.values():
             drain()
-    drains = {"ceiling": [], "postroom": []}
+    drains = {name: [] for name in taking_turns}
     for round_number in range(options.rounds):
         with stage(f"round {round_number + 1} of {options.rounds}"):
-            drains["ceiling"].append(bench.ceiling())
-            drains["postroom"].append(bench.postroom())
+            for name, drain in taking_turns.items():
+                drains[name].append(drain())
     with (
         stage("Debezium, twice"),
         debezium.connect(
@@ -217,6 +252,11 @@ def main():
             },
             "postroom_of_ceiling": {
                 s: r["postroom"].events_per_second / r["ceiling"].events_per_second
+                for s, r in results.items()
+            },
+            "exactly_once_of_ceiling": {
+                s: r["postroom, exactly_once"].events_per_second
+                / r["ceiling, transactions"].events_per_second
                 for s, r in results.items()
             },
             "postroom_of_debezium_warm": {

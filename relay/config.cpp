@@ -139,6 +139,10 @@ const std::vector<Option>& options() {
         {"kafka.create_topics", "true",
          "create missing topics; otherwise their events are dead letters"},
         {"kafka.compression", "lz4", "none, gzip, snappy, lz4 or zstd"},
+        {"kafka.position_topic_prefix", "postroom.position.",
+         "of the topics that hold exactly_once's positions, one a shard"},
+        {"relay.delivery", "at_least_once",
+         "at_least_once, or exactly_once: by Kafka transactions, for read_committed consumers"},
         {"relay.holder", "", "name in outbox.lease (default: host and process id)"},
         {"relay.lease_ms", "5000", "how long a dead relay keeps its successor waiting"},
         {"relay.poll_ms", "1", "between polls while awake"},
@@ -193,6 +197,11 @@ Settings to_settings(const Values& values) {
         if (name.starts_with(properties_prefix))
             settings.kafka.properties[name.substr(properties_prefix.size())] = value;
     }
+    settings.position_topic_prefix = read.text("kafka.position_topic_prefix");
+    settings.exactly_once = read.text("relay.delivery") == "exactly_once";
+    if (!settings.exactly_once && read.text("relay.delivery") != "at_least_once")
+        read.faults += "relay.delivery = '" + read.text("relay.delivery") +
+                       "' must be at_least_once or exactly_once\n";
     settings.holder = read.text("relay.holder");
     if (settings.holder.empty()) {
         std::string host(256, '\0');

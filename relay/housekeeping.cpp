@@ -42,6 +42,27 @@ void measure(Connection& connection, int shard, Status& status) {
     status.oldest_age.Set(std::stod(std::string{row.at(0, 1)}));
 }
 
+// Runs what needs a lock that an open transaction may hold up: then there is another time.
+std::optional<Result> attempt(Connection& connection, const std::string& sql) {
+    try {
+        return connection.run(sql);
+    } catch (const PostgresError& error) {
+        constexpr auto lock_not_available = "55P03", object_in_use = "55006";
+        if (error.sqlstate() != lock_not_available && error.sqlstate() != object_in_use) throw;
+        spdlog::debug("{}: {}", sql, error.what());
+        return std::nullopt;
+    }
+}
+
+// Each step in a transaction of its own, so that its locks last no longer than it.
+void forget(Connection& connection) {
+    attempt(connection, "select outbox.rotate()");
+    if (const auto dropped = attempt(connection, "select outbox.drop_history()");
+        dropped && !dropped->null(0, 0))
+        spdlog::info("dropped outbox.{}: published, and past its time", dropped->at(0, 0));
+    attempt(connection, "select outbox.trim_default()");
+}
+
 }  // namespace
 
 Housekeeping::Housekeeping(const Settings& settings, Status& status)
@@ -72,6 +93,7 @@ void Housekeeping::keep(const std::stop_token& stop) {
             if (Clock::now() - maintained > maintain_every) {
                 maintained = Clock::now();
                 connection->run("select outbox.maintain()");
+                forget(*connection);
             }
             connection->run(trouble_sql, {std::to_string(settings_.shard), status_.trouble()});
             measure(*connection, settings_.shard, status_);

@@ -15,13 +15,6 @@ namespace {
 
 using Headers = std::unique_ptr<rd_kafka_headers_t, void (*)(rd_kafka_headers_t*)>;
 
-void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
-    std::array<char, 512> why{};
-    if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size()) !=
-        RD_KAFKA_CONF_OK)
-        throw std::invalid_argument{"kafka." + name + ": " + why.data()};
-}
-
 void add(rd_kafka_headers_t* headers, std::string_view name, std::string_view value) {
     rd_kafka_header_add(headers, name.data(), static_cast<ssize_t>(name.size()), value.data(),
                         static_cast<ssize_t>(value.size()));
@@ -55,10 +48,9 @@ const std::map<std::string, decltype(&rd_kafka_msg_partitioner_murmur2)> partiti
 
 }  // namespace
 
-KafkaSink::KafkaSink(const KafkaOptions& options, Batches batches)
-    : options_{options}, producer_{nullptr, &rd_kafka_destroy} {
-    std::unique_ptr<rd_kafka_conf_t, void (*)(rd_kafka_conf_t*)> conf{rd_kafka_conf_new(),
-                                                                      &rd_kafka_conf_destroy};
+KafkaSink::KafkaSink(const KafkaOptions& options, Batches batches,
+                     const std::optional<Transactional>& transactional)
+    : options_{options}, transactional_{transactional} {
     std::map<std::string, std::string> properties{
         {"bootstrap.servers", options.brokers},
         {"client.id", "postroom"},
@@ -77,6 +69,11 @@ KafkaSink::KafkaSink(const KafkaOptions& options, Batches batches)
         {"queue.buffering.max.kbytes", "32768"},
         {"reconnect.backoff.max.ms", "1000"},
         {"log_level", "4"}};
+    if (transactional_) {
+        for (const auto& [name, value] :
+             KafkaTransactions::properties(transactional_->id, transactional_->timeout))
+            properties[name] = value;
+    }
     if (faults::mutant("acks_1")) {
         properties["enable.idempotence"] = properties["enable.gapless.guarantee"] = "false";
         properties["acks"] = "1";
@@ -87,35 +84,40 @@ KafkaSink::KafkaSink(const KafkaOptions& options, Batches batches)
         throw std::invalid_argument{"kafka.properties.partitioner = '" + properties["partitioner"] +
                                     "' is none of librdkafka's"};
     partitioner_ = known->second;
-    for (const auto& [name, value] : properties) set(conf.get(), name, value);
+    auto conf = make_conf(properties);
     rd_kafka_conf_set_opaque(conf.get(), this);
     rd_kafka_conf_set_dr_msg_cb(conf.get(),
                                 [](rd_kafka_t*, const rd_kafka_message_t* message, void* self) {
                                     static_cast<KafkaSink*>(self)->delivered(*message);
                                 });
-    rd_kafka_conf_set_error_cb(conf.get(), [](rd_kafka_t*, int error, const char* reason, void*) {
-        spdlog::warn("kafka: {} ({})", reason,
-                     rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(error)));
-    });
-    rd_kafka_conf_set_log_cb(conf.get(),
-                             [](const rd_kafka_t*, int, const char* facility, const char* line) {
-                                 spdlog::debug("kafka: {}: {}", facility, line);
-                             });
-    std::array<char, 512> why{};
-    producer_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), why.data(), why.size()));
-    if (!producer_)
-        throw std::invalid_argument{std::string{"cannot make a Kafka producer: "} + why.data()};
-    static_cast<void>(conf.release());  // the producer owns it now
+    producer_ = make_client(RD_KAFKA_PRODUCER, std::move(conf));
 }
 
 KafkaSink::~KafkaSink() {
+    transactions_.reset();
     rd_kafka_purge(producer_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     rd_kafka_poll(producer_.get(), 0);
     topics_.clear();
+    position_topic_.reset();
 }
 
 std::size_t KafkaSink::in_flight() const {
     return static_cast<std::size_t>(rd_kafka_outq_len(producer_.get()));
+}
+
+std::optional<std::string> KafkaSink::recover(const std::function<void()>& check) {
+    position_topic_ = make_topic(transactional_->position_topic);
+    position_topic_->is_position = true;
+    if (const auto why = usable(*position_topic_); !why.empty()) throw ProducerFailed{why};
+    transactions_ =
+        std::make_unique<KafkaTransactions>(producer_.get(), position_topic_->handle.get());
+    transactions_->initialize(check);
+    return last_position(options_, transactional_->position_topic, check);
+}
+
+void KafkaSink::commit(const std::string& position) {
+    transactions_->commit(position);
+    fail_if_fatal();
 }
 
 KafkaSink::Answer KafkaSink::publish(const Row& row) {
@@ -135,6 +137,7 @@ KafkaSink::Answer KafkaSink::publish(const Row& row) {
     void* value = row.value ? const_cast<char*>(row.value->data())
                             : nullptr;  // read only, by F_COPY's absence
     const std::size_t size = row.value ? row.value->size() : 0;
+    if (transactions_) transactions_->begin();
     to.chosen = -1;
     const auto error =
         rd_kafka_producev(producer_.get(), RD_KAFKA_V_RKT(to.handle.get()),
@@ -159,6 +162,7 @@ KafkaSink::Answer KafkaSink::publish(const Row& row) {
 
 void KafkaSink::delivered(const rd_kafka_message_t& message) {
     const auto* row = static_cast<const Row*>(message._private);
+    if (row == nullptr) return;  // a position: the commit tells
     if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         --row->batch->undelivered;
         ++acknowledged_;

@@ -12,13 +12,17 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "relay/batch.hpp"
+#include "relay/kafka_conf.hpp"
+#include "relay/kafka_transactions.hpp"
 
 namespace relay {
 
@@ -30,6 +34,13 @@ struct KafkaOptions {
     bool create_topics = true;
     std::string compression = "lz4";
     std::map<std::string, std::string> properties;  // librdkafka's own names; these win
+};
+
+// For exactly_once; see kafka_transactions.hpp.
+struct Transactional {
+    std::string id;
+    std::string position_topic;
+    std::chrono::milliseconds timeout{10'000};  // a transaction may last
 };
 
 // The producer can go on no more; make another and start again from the recorded position.
@@ -48,10 +59,19 @@ public:
         bool one_by_one = false;  // a request carries one message, so that a refusal names it
         int bytes = 900'000;      // at most, before compression; a topic may allow fewer
     };
-    KafkaSink(const KafkaOptions& options, Batches batches);
+    KafkaSink(const KafkaOptions& options, Batches batches,
+              const std::optional<Transactional>& transactional = std::nullopt);
     ~KafkaSink();  // drops what is queued: it is published again from the recorded position
     KafkaSink(const KafkaSink&) = delete;
     KafkaSink& operator=(const KafkaSink&) = delete;
+
+    // For exactly_once, before anything else: fences the predecessor, and tells the last committed
+    // position. check is called while waiting, and throws to give up. Throws ProducerFailed.
+    std::optional<std::string> recover(const std::function<void()>& check);
+    // Makes what has been published since the last commit visible, with the position. Nothing may
+    // be in flight. Throws ProducerFailed.
+    void commit(const std::string& position);
+    bool in_transaction() const { return transactions_ && transactions_->open(); }
 
     enum class Answer { queued, full, refused };
     // Hands a row over; its batch must live until it is delivered. full: serve() and try again.
@@ -75,14 +95,18 @@ public:
 private:
     struct Topic;
     Topic& topic(std::string_view aggregate_type);
+    std::unique_ptr<Topic> make_topic(std::string name);
     std::string usable(const Topic& topic);  // empty, or why it can never be published to
     rd_kafka_resp_err_t ask(const Topic& topic);
-    std::string create(const std::string& name);
+    std::string create(const Topic& topic);
     void delivered(const rd_kafka_message_t& message);
     void fail_if_fatal();
 
     KafkaOptions options_;
-    std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)> producer_;
+    std::optional<Transactional> transactional_;
+    KafkaHandle producer_{nullptr, &rd_kafka_destroy};
+    std::unique_ptr<Topic> position_topic_;
+    std::unique_ptr<KafkaTransactions> transactions_;
     std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
     std::vector<Refusal> refused_;
     decltype(&rd_kafka_msg_partitioner_murmur2) partitioner_{};

@@ -37,8 +37,15 @@ KafkaSink::Topic& KafkaSink::topic(std::string_view aggregate_type) {
         }
         return topic;
     }
+    auto made = make_topic(options_.topic_prefix + std::string{aggregate_type});
+    made->unusable = usable(*made);
+    made->asked = now;
+    return *topics_.emplace(aggregate_type, std::move(made)).first->second;
+}
+
+std::unique_ptr<KafkaSink::Topic> KafkaSink::make_topic(std::string name) {
     auto made = std::make_unique<Topic>();
-    made->name = options_.topic_prefix + std::string{aggregate_type};
+    made->name = std::move(name);
     made->choose = partitioner_;
     auto* const conf = rd_kafka_default_topic_conf_dup(producer_.get());
     rd_kafka_topic_conf_set_opaque(conf, made.get());
@@ -51,9 +58,7 @@ KafkaSink::Topic& KafkaSink::topic(std::string_view aggregate_type) {
             return chosen;
         });
     made->handle.reset(rd_kafka_topic_new(producer_.get(), made->name.c_str(), conf));
-    made->unusable = usable(*made);
-    made->asked = now;
-    return *topics_.emplace(aggregate_type, std::move(made)).first->second;
+    return made;
 }
 
 std::string KafkaSink::usable(const Topic& topic) {
@@ -76,9 +81,10 @@ std::string KafkaSink::usable(const Topic& topic) {
         }
         if (created) continue;  // not known everywhere yet
         if (!options_.create_topics)
-            return "topic '" + topic.name +
-                   "' does not exist: create it, or set kafka.create_topics = true";
-        if (auto refused = create(topic.name); !refused.empty()) return refused;
+            return "topic '" + topic.name + "' does not exist: create it" +
+                   (topic.is_position ? ", with one partition and cleanup.policy=compact" : "") +
+                   ", or set kafka.create_topics = true";
+        if (auto refused = create(topic); !refused.empty()) return refused;
         created = true;
     }
     throw ProducerFailed{"topic '" + topic.name + "' has no leader"};
@@ -101,16 +107,22 @@ rd_kafka_resp_err_t KafkaSink::ask(const Topic& topic) {
     return led ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
 }
 
-std::string KafkaSink::create(const std::string& name) {
+std::string KafkaSink::create(const Topic& topic) {
+    const auto& name = topic.name;
+    const int partitions = topic.is_position ? 1 : options_.partitions;
     std::array<char, 512> why{};
-    std::unique_ptr<rd_kafka_NewTopic_t, void (*)(rd_kafka_NewTopic_t*)> topic{
-        rd_kafka_NewTopic_new(name.c_str(), options_.partitions, options_.replication, why.data(),
+    const std::unique_ptr<rd_kafka_NewTopic_t, void (*)(rd_kafka_NewTopic_t*)> draft{
+        rd_kafka_NewTopic_new(name.c_str(), partitions, options_.replication, why.data(),
                               why.size()),
         &rd_kafka_NewTopic_destroy};
-    if (!topic) return "topic '" + name + "' cannot be created: " + why.data();
+    if (!draft) return "topic '" + name + "' cannot be created: " + why.data();
     std::unique_ptr<rd_kafka_queue_t, void (*)(rd_kafka_queue_t*)> answers{
         rd_kafka_queue_new(producer_.get()), &rd_kafka_queue_destroy};
-    rd_kafka_NewTopic_t* wanted = topic.get();
+    rd_kafka_NewTopic_t* wanted = draft.get();
+    if (topic.is_position) {
+        rd_kafka_NewTopic_set_config(wanted, "cleanup.policy", "compact");
+        rd_kafka_NewTopic_set_config(wanted, "segment.bytes", "1048576");  // recovery reads it all
+    }
     rd_kafka_CreateTopics(producer_.get(), &wanted, 1, nullptr, answers.get());
     std::unique_ptr<rd_kafka_event_t, void (*)(rd_kafka_event_t*)> answer{
         rd_kafka_queue_poll(answers.get(), admin_timeout_ms), &rd_kafka_event_destroy};
@@ -122,8 +134,8 @@ std::string KafkaSink::create(const std::string& name) {
     const auto error = rd_kafka_topic_result_error(topics[0]);
     if (error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return {};
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        spdlog::info("created topic {} with {} partitions, replication {}", name,
-                     options_.partitions, options_.replication);
+        spdlog::info("created topic {} with {} partitions, replication {}", name, partitions,
+                     options_.replication);
         return {};
     }
     const std::string reason = std::string{"topic '"} + name + "' cannot be created: " +

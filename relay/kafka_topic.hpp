@@ -17,6 +17,7 @@ struct KafkaSink::Topic {
     std::string name;
     std::unique_ptr<rd_kafka_topic_t, void (*)(rd_kafka_topic_t*)> handle{nullptr,
                                                                           &rd_kafka_topic_destroy};
+    bool is_position = false;  // of exactly_once: one partition, compacted
     std::string unusable;
     std::chrono::steady_clock::time_point asked;
     std::vector<bool> opened;                              // partitions that have acknowledged

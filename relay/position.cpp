@@ -1,5 +1,7 @@
 #include "relay/position.hpp"
 
+#include <nlohmann/json.hpp>
+
 namespace relay {
 namespace {
 
@@ -18,9 +20,12 @@ std::string text(std::chrono::milliseconds duration) {
 
 PositionLog::PositionLog(Connection& connection, int shard)
     : connection_{connection}, shard_{shard} {
-    const auto here = connection_.run("select system_identifier, timeline from outbox.identity()");
+    const auto here = connection_.run(
+        "select i.system_identifier, i.timeline, d.oid "
+        "from outbox.identity() i, pg_database d where d.datname = current_database()");
     system_identifier_ = here.at(0, 0);
     timeline_ = here.at(0, 1);
+    scope_ = system_identifier_ + "-" + std::string{here.at(0, 2)} + "-" + std::to_string(shard_);
     const auto there = connection_.run(
         "select system_identifier, timeline from outbox.current_position where shard = $1",
         {std::to_string(shard_)});
@@ -65,6 +70,45 @@ std::optional<Position> PositionLog::acquire(const std::string& holder,
                       .published = row.number(0, 7)};
     if (!row.null(0, 4)) position.upper = Edge{std::string{row.at(0, 4)}, row.number(0, 5)};
     return position;
+}
+
+std::string PositionLog::to_record(const Position& position) const {
+    nlohmann::json record{{"system_identifier", system_identifier_},
+                          {"timeline", timeline_},
+                          {"epoch", position.epoch},
+                          {"lower", position.lower.snapshot},
+                          {"lower_floor", position.lower.floor},
+                          {"last_seq", position.last_seq},
+                          {"published", position.published}};
+    if (position.upper) {
+        record["upper"] = position.upper->snapshot;
+        record["upper_floor"] = position.upper->floor;
+    }
+    return record.dump();
+}
+
+std::optional<Position> PositionLog::from_record(const std::string& record) {
+    try {
+        const auto object = nlohmann::json::parse(record);
+        Position position{.shard = shard_,
+                          .n = 0,
+                          .epoch = object.at("epoch"),
+                          .lower = {object.at("lower"), object.at("lower_floor")},
+                          .upper = std::nullopt,
+                          .last_seq = object.at("last_seq"),
+                          .published = object.at("published")};
+        if (object.contains("upper"))
+            position.upper = Edge{object.at("upper"), object.at("upper_floor")};
+        if (object.at("system_identifier") != system_identifier_ ||
+            object.at("timeline") != timeline_)
+            return std::nullopt;
+        const auto rebased = connection_.run("select rebased from outbox.lease where shard = $1",
+                                             {std::to_string(shard_)});
+        if (position.epoch < rebased.number(0, 0)) return std::nullopt;
+        return position;
+    } catch (const nlohmann::json::exception& error) {
+        throw std::runtime_error{"no position: " + record + ": " + error.what()};
+    }
 }
 
 bool PositionLog::renew(std::int64_t epoch, std::chrono::milliseconds ttl) {

@@ -50,6 +50,13 @@ public:
 
     // The position, with the lease taken in the holder's name; none while another relay holds it.
     std::optional<Position> acquire(const std::string& holder, std::chrono::milliseconds ttl);
+    // What names this shard among all shards of all databases, for as long as its data lives.
+    const std::string& scope() const { return scope_; }
+    // The position as a record of exactly_once's topic, and its way back: nothing when the record
+    // is of another timeline, or from before a rebase. Throws std::runtime_error when it is no
+    // record.
+    std::string to_record(const Position& position) const;
+    std::optional<Position> from_record(const std::string& record);
     bool renew(std::int64_t epoch, std::chrono::milliseconds ttl);
     void release(std::int64_t epoch);
 
@@ -62,7 +69,7 @@ public:
 private:
     Connection& connection_;
     int shard_;
-    std::string system_identifier_, timeline_;
+    std::string system_identifier_, timeline_, scope_;
 };
 
 }  // namespace relay

@@ -14,20 +14,34 @@ constexpr int least_batch_bytes = 10'000;
 }  // namespace
 
 Publisher::Publisher(const Settings& settings, Status& status, DeadLetters& dead_letters,
-                     Caution& caution, Hooks hooks)
+                     Caution& caution, Hooks hooks, std::optional<Transactional> transactional)
     : settings_{settings},
       status_{status},
       dead_letters_{dead_letters},
       caution_{caution},
-      hooks_{std::move(hooks)} {
+      hooks_{std::move(hooks)},
+      transactional_{std::move(transactional)} {
     make_sink();
 }
 
 void Publisher::make_sink() {
     sink_.reset();
-    sink_ = std::make_unique<KafkaSink>(
-        settings_.kafka, KafkaSink::Batches{.one_by_one = caution_.suspect.has_value(),
-                                            .bytes = caution_.batch_bytes});
+    sink_ =
+        std::make_unique<KafkaSink>(settings_.kafka,
+                                    KafkaSink::Batches{.one_by_one = caution_.suspect.has_value(),
+                                                       .bytes = caution_.batch_bytes},
+                                    transactional_);
+    if (transactional_) committed_ = sink_->recover(hooks_.check);
+}
+
+void Publisher::commit(const std::function<std::string()>& position) {
+    if (!sink_->in_transaction()) return;
+    await(0);
+    sink_->commit(position());
+    if (overcautious_) {
+        overcautious_ = false;
+        make_sink();
+    }
 }
 
 void Publisher::publish(std::unique_ptr<Batch> batch) {
@@ -44,7 +58,11 @@ void Publisher::publish(std::unique_ptr<Batch> batch) {
 void Publisher::send(Row& row) {
     if (caution_.suspect && row.seq > *caution_.suspect) {
         caution_.suspect.reset();
-        make_sink();  // the rows before this one are all delivered
+        if (transactional_) {
+            overcautious_ = true;  // until the transaction ends
+        } else {
+            make_sink();  // the rows before this one are all delivered
+        }
     }
     const auto& topic = sink_->topic_name(row);
     if (const auto* behind = dead_letters_.blocking(topic, row.aggregate_id)) {
@@ -74,6 +92,7 @@ void Publisher::await_alone(Row& row) {
         if (sink_->refused().empty()) throw;
         progress_ = Clock::now();
         park(row, sink_->refused().front().error, nullptr);
+        if (transactional_) throw;  // with it failed the rows before
         make_sink();
     }
 }

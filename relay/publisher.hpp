@@ -37,8 +37,15 @@ public:
         // The oldest batches are delivered: so many events, up to that seq.
         std::function<void(std::size_t events, std::int64_t last_seq)> delivered;
     };
+    // transactional: for exactly_once; see kafka_transactions.hpp.
     Publisher(const Settings& settings, Status& status, DeadLetters& dead_letters, Caution& caution,
-              Hooks hooks);
+              Hooks hooks, std::optional<Transactional> transactional = std::nullopt);
+
+    // The position that the last transaction committed; none without transactions or records.
+    const std::optional<std::string>& committed() const { return committed_; }
+    // With a transaction open: waits for what is in flight, and commits it with the position that
+    // is current then. Throws ProducerFailed, and what check() throws.
+    void commit(const std::function<std::string()>& position);
 
     // Returns once every row is queued, delivered or parked. Throws ProducerFailed, and what
     // check() throws.
@@ -67,8 +74,11 @@ private:
     DeadLetters& dead_letters_;
     Caution& caution_;
     Hooks hooks_;
+    std::optional<Transactional> transactional_;
+    std::optional<std::string> committed_;
     std::deque<std::unique_ptr<Batch>> in_flight_;  // outlives sink_, which points into it
     std::unique_ptr<KafkaSink> sink_;
+    bool overcautious_ = false;     // sink_ sends one by one, and need not any more
     std::uint64_t acknowledged_{};  // when progress was last looked at
     Clock::time_point progress_;
 };

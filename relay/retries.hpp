@@ -7,7 +7,8 @@
 // refuses is dead again, and the rest waits behind it.
 //
 // With a producer of its own, whose failures concern nobody else, and that is gone when nothing is
-// asked for. Not thread-safe.
+// asked for; without transactions, as a retry is published at least once under exactly_once, too.
+// Not thread-safe.
 #pragma once
 
 #include <cstddef>

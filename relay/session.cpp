@@ -18,7 +18,6 @@ using namespace std::chrono_literals;
 constexpr std::size_t max_batches_in_flight = 24;
 constexpr auto record_every = 250ms;  // inside a long window: what a crash repeats at most
 constexpr auto doze = 25ms;
-constexpr auto pause_look = 250ms;
 constexpr auto trouble_after = 2s;
 constexpr auto sleep = 1000ms;  // a notification is only a hint
 
@@ -83,14 +82,36 @@ void Session::run() {
     status_.lease_epoch.Set(static_cast<double>(position_.epoch));
     status_.position.Set(static_cast<double>(position_.published));
     recorded_ = last_event_ = Clock::now();
+    make_publisher();
+    retries_.emplace(settings_, stop_, connection_, [this] { check(); });
+    publish_all();
+}
+
+void Session::make_publisher() {
+    std::optional<Transactional> transactional;
+    if (settings_.exactly_once)
+        transactional = {.id = "postroom-" + log_.scope() +
+                               (faults::mutant("own_transactional_id") ? settings_.holder : ""),
+                         .position_topic = settings_.position_topic_prefix + log_.scope()};
     publisher_.emplace(settings_, status_, dead_letters_, caution_,
                        Publisher::Hooks{.check = [this] { check(); },
                                         .delivered =
                                             [this](std::size_t events, std::int64_t last_seq) {
                                                 delivered(events, last_seq);
-                                            }});
-    retries_.emplace(settings_, stop_, connection_, [this] { check(); });
-    publish_all();
+                                            }},
+                       std::move(transactional));
+    if (!publisher_->committed() || faults::mutant("position_in_database_only")) return;
+    // What a transaction committed is published, whether or not its position has reached the
+    // database.
+    const auto committed = log_.from_record(*publisher_->committed());
+    if (!committed || committed->published <= position_.published) return;
+    spdlog::info("{} events more were committed to Kafka than the database knows of",
+                 committed->published - position_.published);
+    position_.lower = committed->lower;
+    position_.upper = committed->upper;
+    position_.last_seq = committed->last_seq;
+    position_.published = committed->published;
+    settled_ = false;
 }
 
 void Session::publish_all() {
@@ -133,7 +154,7 @@ bool Session::attend() {
     if (asked.paused) {
         settle();
         wake();  // nobody needs to ring
-        if (doorbell_.wait(pause_look, wake_up_.fd())) requests_.expire();
+        if (doorbell_.wait(sleep, wake_up_.fd())) requests_.expire();
         return false;
     }
     if (asked.retries && !position_.upper) {
@@ -232,7 +253,7 @@ void Session::check() {
     status_.beat();
     if (lease_->lost())
         throw Fenced{"the lease of shard " + std::to_string(settings_.shard) + " is lost"};
-    const auto stalled = publisher_->stalled();
+    const auto stalled = publisher_ ? publisher_->stalled() : std::nullopt;
     if (!stalled) return;
     if (*stalled > trouble_after) status_.set_trouble("Kafka acknowledges nothing");
     if (stop_.stop_requested() && !stopping_since_) stopping_since_ = Clock::now();
@@ -247,6 +268,7 @@ void Session::close_window() {
     position_.upper.reset();
     position_.last_seq = 0;
     settled_ = false;
+    if (settings_.exactly_once) settle();  // nobody sees its events before
 }
 
 void Session::settle() {
@@ -254,6 +276,7 @@ void Session::settle() {
 }
 
 void Session::record(PositionLog::Durability durability) {
+    publisher_->commit([this] { return log_.to_record(position_); });
     log_.record(position_, durability);
     source_.passed_a_transaction();
     settled_ = true;

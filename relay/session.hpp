@@ -53,6 +53,7 @@ private:
     using Clock = std::chrono::steady_clock;
 
     bool take_lease();
+    void make_publisher();
     void publish_all();
     bool attend();
     void wake();

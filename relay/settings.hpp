@@ -21,6 +21,8 @@ struct Settings {
         60'000};  // without progress at Kafka for this long, the producer is replaced
     std::chrono::milliseconds stop{10'000};  // for a graceful stop to deliver what is queued
     std::size_t window_rows = 5000;          // more than this is walked in chunks
+    bool exactly_once = false;               // by Kafka transactions
+    std::string position_topic_prefix = "postroom.position.";
     bool stop_when_drained = false;
     std::string admin_listen = "127.0.0.1:9464";
     std::string log_level = "info";

@@ -91,6 +91,26 @@ class Topics:
     def delete(self, name):
         self._admin.delete_topics([name])[name].result()
 
+    def count_committed(self, name, partitions):
+        """How many records a read_committed consumer finds; reads them all."""
+        quiet = {"bootstrap.servers": self._broker.brokers, "log_level": 0}
+        reader = confluent_kafka.Consumer(
+            {**quiet, "group.id": "bench", "enable.partition.eof": True}
+        )
+        parts = [confluent_kafka.TopicPartition(name, p, 0) for p in range(partitions)]
+        reader.assign(parts)
+        count, open_parts = 0, partitions
+        while open_parts:
+            for message in reader.consume(10_000, timeout=5):
+                if message.error() is None:
+                    count += 1
+                elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
+                    open_parts -= 1
+                else:
+                    raise confluent_kafka.KafkaException(message.error())
+        reader.close()
+        return count
+
     def records(self, name, partitions):
         ends = (
             self._consumer.get_watermark_offsets(confluent_kafka.TopicPartition(name, p), timeout=5)

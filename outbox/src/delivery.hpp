@@ -1,6 +1,7 @@
 // A message on its way through the consumer. Internal.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "outbox/consumer.hpp"
@@ -9,9 +10,10 @@ namespace outbox {
 
 struct Delivery {
     Message message;
-    std::string malformed;  // why it is no event; empty when it is one
-    int attempts = 0;       // that failed
-    bool retrying = false;  // at the head of its key's queue
+    std::string malformed;      // why it is no event; empty when it is one
+    std::uint64_t arrival = 0;  // rises with each one taken from Kafka
+    int attempts = 0;           // that failed
+    bool retrying = false;      // its key waits for it
 
     std::string source() const {
         return message.topic + '/' + std::to_string(message.partition) + '/' +

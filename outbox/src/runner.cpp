@@ -79,7 +79,7 @@ void Consumer::Runner::run(const std::stop_token& stop) {
 
 // Heads that are due, and messages: up to a batch, waiting a little for more once there is one.
 std::vector<Delivery> Consumer::Runner::take_batch() {
-    auto batch = waiting_.due(Clock::now());
+    auto batch = waiting_.due(Clock::now(), options_.batch);
     auto last_call = Clock::now() + longest_wait;
     if (const auto due = waiting_.next_due()) last_call = std::min(last_call, *due);
     bool lingering = false;
@@ -100,7 +100,7 @@ std::vector<Delivery> Consumer::Runner::take_batch() {
 }
 
 void Consumer::Runner::admit(Delivery delivery, std::vector<Delivery>& batch) {
-    ++counts_[received];
+    delivery.arrival = ++counts_[received];
     offsets_.begin({delivery.message.topic, delivery.message.partition}, delivery.message.offset);
     if (waiting_.holds(delivery.lane())) {
         waiting_.queue(std::move(delivery));

@@ -15,29 +15,35 @@ std::chrono::milliseconds backoff(int attempts, std::chrono::milliseconds first,
 }
 
 void Waiting::queue(Delivery delivery) {
-    auto& lane = lanes_.at(delivery.lane());
-    lane.queue.push_back(std::move(delivery));
+    auto& queue = lanes_.at(delivery.lane()).queue;
+    const auto at = std::ranges::upper_bound(queue, delivery.arrival, {}, &Delivery::arrival);
+    queue.insert(at, std::move(delivery));
     ++size_;
 }
 
 void Waiting::retry(Delivery delivery, Clock::time_point due) {
     auto& lane = lanes_[delivery.lane()];
-    delivery.retrying = true;
     lane.queue.push_front(std::move(delivery));
     lane.due = due;
     ++size_;
 }
 
-std::vector<Delivery> Waiting::due(Clock::time_point now) {
-    std::vector<Delivery> heads;
+std::vector<Delivery> Waiting::due(Clock::time_point now, std::size_t limit) {
+    std::vector<Delivery> taken;
     for (auto& [name, lane] : lanes_) {
         if (!lane.due || *lane.due > now) continue;
-        heads.push_back(std::move(lane.queue.front()));
-        lane.queue.pop_front();
+        auto& queue = lane.queue;
+        bool untried = true;
+        do {
+            untried = queue.front().attempts == 0;
+            taken.push_back(std::move(queue.front()));
+            taken.back().retrying = true;
+            queue.pop_front();
+            --size_;
+        } while (untried && taken.size() < limit && !queue.empty() && queue.front().attempts == 0);
         lane.due.reset();
-        --size_;
     }
-    return heads;
+    return taken;
 }
 
 void Waiting::advance(const std::string& lane, Clock::time_point now) {
@@ -46,7 +52,6 @@ void Waiting::advance(const std::string& lane, Clock::time_point now) {
     if (found->second.queue.empty()) {
         lanes_.erase(found);
     } else {
-        found->second.queue.front().retrying = true;
         found->second.due = now;
     }
 }

@@ -24,13 +24,14 @@ public:
     using Clock = std::chrono::steady_clock;
 
     bool holds(const std::string& lane) const { return lanes_.contains(lane); }
-    // Behind what its key waits for.
+    // Behind what its key waits for, in the order of arrival.
     void queue(Delivery delivery);
     // A failed event, to be tried again at that time; its key waits.
     void retry(Delivery delivery, Clock::time_point due);
-    // The heads that are due; each is out until advance() or retry().
-    std::vector<Delivery> due(Clock::time_point now);
-    // The key's head is finished: its next one becomes due, or the key is free.
+    // Of each key that is due its head, and what follows it if none of these has failed yet; about
+    // so many in all. They are out until advance(), queue() or retry().
+    std::vector<Delivery> due(Clock::time_point now, std::size_t limit);
+    // One that was out is finished: the key's next one becomes due, or the key is free.
     void advance(const std::string& lane, Clock::time_point now);
 
     std::optional<Clock::time_point> next_due() const;
@@ -40,7 +41,7 @@ public:
 private:
     struct Lane {
         std::deque<Delivery> queue;
-        std::optional<Clock::time_point> due;  // none: its head is out
+        std::optional<Clock::time_point> due;  // none: they are out
     };
     std::map<std::string, Lane> lanes_;
     std::size_t size_ = 0;

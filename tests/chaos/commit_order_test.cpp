@@ -68,8 +68,8 @@ TEST_F(CommitOrder, KeepsARunningTransactionThatTheSnapshotDoesNotList) {
         newest.append("account-2");
         older.hold(std::chrono::milliseconds{100});
         older.commit();
-        const bool arrived = support::happens_within(
-            std::chrono::seconds{10}, [&] { return stage_.published() > before; });
+        const bool arrived = support::happens_within(std::chrono::seconds{10},
+                                                     [&] { return stage_.published() > before; });
         newest.commit();
         stage_.await_drained();
         if (!arrived) break;  // the verdict says what is lost

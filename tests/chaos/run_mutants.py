@@ -23,6 +23,11 @@ MUTANTS = {
     "advance_at_read": (1, "RelayCrash.AfterReadLosesNothing", r"lost=[1-9]"),
     "sent_on_enqueue": (2, "RelayCrash.AfterProduceLosesNothingAndKeepsTheOrder", r"lost=[1-9]"),
     "no_inbox": (3, "ConsumerCrash.ARepeatedPublicationTakesEffectOnce", r"twice=[1-9]"),
+    "position_in_database_only": (
+        3, "ExactlyOnce.RepeatsNothingWhenKilledBetweenTheCommitAndTheDatabase",
+        r"repeated=[1-9]"),
+    "own_transactional_id": (
+        4, "ExactlyOnce.LetsAFrozenRelayPublishNothingOnceItHasASuccessor", r"repeated=[1-9]"),
     "no_flush": (6, "RelayCrash.FiftyGracefulStopsRepeatNothing", r"repeated=[1-9]"),
     "id_gt_last": (7, "CommitOrder.PublishesALateCommitAfterItsSuccessors", r"lost=[1-9]"),
     "early_floor": (7, "CommitOrder.KeepsARunningTransactionThatTheSnapshotDoesNotList",
@@ -81,7 +86,7 @@ def main() -> int:
         killed += is_killed
         outcome = "killed" if is_killed else "NOT KILLED"
         seconds = time.monotonic() - began
-        print(f"row {MUTANTS[mutant][0]:>2}  {mutant:<18} {outcome} in {seconds:.0f} s: {detail}",
+        print(f"row {MUTANTS[mutant][0]:>2}  {mutant:<25} {outcome} in {seconds:.0f} s: {detail}",
               flush=True)
     print(f"mutants killed {killed}/{len(chosen)}", flush=True)
     return 0 if killed == len(chosen) else 1

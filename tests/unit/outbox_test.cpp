@@ -74,30 +74,61 @@ Delivery delivery(const std::string& key, std::int64_t offset) {
     made.message.topic = "t";
     made.message.key = key;
     made.message.offset = offset;
+    made.arrival = static_cast<std::uint64_t>(offset);
     return made;
 }
 
 TEST(Waiting, HoldsAKeyBackInOrderAndNoOther) {
     outbox::Waiting waiting;
     const auto now = Clock::now();
-    waiting.retry(delivery("k", 1), now + 10ms);
+    auto failed = delivery("k", 1);
+    failed.attempts = 1;
+    waiting.retry(failed, now + 10ms);
     EXPECT_TRUE(waiting.holds(delivery("k", 0).lane()));
     EXPECT_FALSE(waiting.holds(delivery("other", 0).lane()));
     waiting.queue(delivery("k", 2));
-    EXPECT_TRUE(waiting.due(now).empty());
+    EXPECT_TRUE(waiting.due(now, 10).empty());
     EXPECT_EQ(waiting.next_due(), now + 10ms);
 
-    const auto head = waiting.due(now + 10ms);
+    const auto head = waiting.due(now + 10ms, 10);
     ASSERT_EQ(head.size(), 1U);
     EXPECT_EQ(head[0].message.offset, 1);
-    EXPECT_TRUE(waiting.due(now + 1h).empty()) << "the second left before the first was finished";
+    EXPECT_TRUE(waiting.due(now + 1h, 10).empty())
+        << "the second left before the first was finished";
 
     waiting.advance(head[0].lane(), now);
-    const auto next = waiting.due(now);
+    const auto next = waiting.due(now, 10);
     ASSERT_EQ(next.size(), 1U);
     EXPECT_EQ(next[0].message.offset, 2);
     waiting.advance(next[0].lane(), now);
     EXPECT_FALSE(waiting.holds(next[0].lane()));
+    EXPECT_EQ(waiting.size(), 0U);
+}
+
+TEST(Waiting, LetsWhatOnlyWaitedGoTogetherInTheOrderOfArrival) {
+    outbox::Waiting waiting;
+    const auto now = Clock::now();
+    auto failed = delivery("k", 1);
+    failed.attempts = 1;
+    waiting.retry(failed, now);
+    for (const int offset : {2, 3, 4, 5}) waiting.queue(delivery("k", offset));
+    const auto lane = waiting.due(now, 3).at(0).lane();
+    waiting.advance(lane, now);
+    auto run = waiting.due(now, 3);
+    ASSERT_EQ(run.size(), 3U);
+    // The first is finished, the second fails, and so the third is not attempted.
+    waiting.advance(lane, now);
+    run[1].attempts = 1;
+    waiting.retry(run[1], now);
+    waiting.queue(run[2]);
+    const auto head = waiting.due(now, 3);
+    ASSERT_EQ(head.size(), 1U) << "one that has failed goes alone";
+    EXPECT_EQ(head[0].message.offset, 3);
+    waiting.advance(lane, now);
+    const auto rest = waiting.due(now, 3);
+    ASSERT_EQ(rest.size(), 2U);
+    EXPECT_EQ(rest[0].message.offset, 4);
+    EXPECT_EQ(rest[1].message.offset, 5);
     EXPECT_EQ(waiting.size(), 0U);
 }
 

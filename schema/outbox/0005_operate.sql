@@ -252,6 +252,9 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 declare
     moved outbox.position;
 begin
+    -- A relay at work has lost its lease by this, and begins again from here.
+    update outbox.lease l set epoch = l.epoch + 1, rebased = l.epoch + 1, holder = null, expires_at = '-infinity'
+    where l.shard = moved_shard;
     insert into outbox.position (shard, n, epoch, system_identifier, timeline, lower, lower_floor, published)
     select p.shard, p.n + 1, p.epoch, i.system_identifier, i.timeline, from_snapshot, 0, p.published
     from outbox.current_position p, outbox.identity() i where p.shard = moved_shard
@@ -274,6 +277,7 @@ comment on function outbox.rebase(int, pg_snapshot) is
 revoke execute on all functions in schema outbox from public;
 revoke update (resolved_at, resolution) on outbox.dead_letter from postroom_operator;
 revoke insert on outbox.position from postroom_operator;
+revoke update (epoch, rebased, holder, expires_at) on outbox.lease from postroom_operator;
 grant execute on function outbox.pause(text, int), outbox.resume(int), outbox.retry_dead(uuid),
     outbox.skip_dead(uuid, text), outbox.edit_dead(uuid, text, jsonb, bytea, text, jsonb) to postroom_operator;
 grant select on outbox.audit, outbox.paused, outbox.replacement, outbox.retry
