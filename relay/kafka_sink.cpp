@@ -65,8 +65,8 @@ KafkaSink::KafkaSink(const KafkaOptions& options, Batches batches,
         {"linger.ms", "1"},
         {"batch.size", std::to_string(batches.bytes)},
         {"batch.num.messages", batches.one_by_one ? "1" : "10000"},
-        {"queue.buffering.max.messages", "40000"},
-        {"queue.buffering.max.kbytes", "32768"},
+        {"queue.buffering.max.messages", "16000"},
+        {"queue.buffering.max.kbytes", "16384"},
         {"reconnect.backoff.max.ms", "1000"},
         {"log_level", "4"}};
     if (transactional_) {

@@ -57,7 +57,7 @@ class KafkaSink {
 public:
     struct Batches {
         bool one_by_one = false;  // a request carries one message, so that a refusal names it
-        int bytes = 900'000;      // at most, before compression; a topic may allow fewer
+        int bytes = 500'000;      // at most, before compression; a topic may allow fewer
     };
     KafkaSink(const KafkaOptions& options, Batches batches,
               const std::optional<Transactional>& transactional = std::nullopt);

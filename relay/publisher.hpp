@@ -26,7 +26,7 @@ struct Caution {
     std::optional<std::int64_t> suspect;  // rows up to this seq are sent one at a time
     // A topic that allows less than a batch refuses it whole, innocent rows and all: each refusal
     // makes the batches smaller.
-    int batch_bytes = 900'000;
+    int batch_bytes = 500'000;
 };
 
 class Publisher {

@@ -12,7 +12,7 @@ namespace relay {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr std::size_t max_batches_in_flight = 24;
+constexpr std::size_t max_batches_in_flight = 8;  // of a mebibyte at most
 constexpr auto record_every = 250ms;  // inside a long window: what a crash repeats at most
 constexpr auto doze = 25ms;
 constexpr auto trouble_after = 2s;
