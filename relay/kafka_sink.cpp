@@ -195,6 +195,11 @@ void KafkaSink::serve(std::chrono::milliseconds limit) {
     fail_if_fatal();
 }
 
+void KafkaSink::flush(std::chrono::milliseconds limit) {
+    rd_kafka_flush(producer_.get(), static_cast<int>(limit.count()));
+    fail_if_fatal();
+}
+
 void KafkaSink::collect() { rd_kafka_poll(producer_.get(), 100); }
 
 void KafkaSink::fail_if_fatal() {

@@ -82,6 +82,8 @@ public:
     // Serves delivery reports for up to the limit. Each acknowledged row counts its batch's
     // undelivered down. Throws ProducerFailed.
     void serve(std::chrono::milliseconds limit);
+    // The same until nothing is in flight, with nothing held back for a fuller batch.
+    void flush(std::chrono::milliseconds limit);
 
     // Rows that the broker refused after they had been queued; the producer is of no use after
     // that.

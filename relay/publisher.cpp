@@ -113,7 +113,7 @@ void Publisher::park(Row& row, const std::string& error, const std::string* behi
 void Publisher::await(std::size_t batches_left) {
     learning([&] {
         reap();
-        while (in_flight_.size() > batches_left) pump(10ms);
+        while (in_flight_.size() > batches_left) pump(10ms, batches_left == 0);
     });
 }
 
@@ -135,8 +135,8 @@ void Publisher::learning(const std::function<void()>& work) {
     }
 }
 
-void Publisher::pump(std::chrono::milliseconds limit) {
-    sink_->serve(limit);
+void Publisher::pump(std::chrono::milliseconds limit, bool to_the_end) {
+    to_the_end ? sink_->flush(limit) : sink_->serve(limit);
     if (sink_->acknowledged() != acknowledged_) {
         acknowledged_ = sink_->acknowledged();
         progress_ = Clock::now();

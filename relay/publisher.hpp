@@ -67,7 +67,7 @@ private:
     void await_alone(Row& row);
     void park(Row& row, const std::string& error, const std::string* behind);
     void reap();
-    void pump(std::chrono::milliseconds limit);
+    void pump(std::chrono::milliseconds limit, bool to_the_end = false);
 
     const Settings& settings_;
     Status& status_;
