@@ -22,8 +22,9 @@ where d.resolution = 'published')";
 DeadLetters::DeadLetters(Connection& connection, int shard)
     : connection_{connection}, shard_{shard} {
     const auto open = connection_.run(
-        "select topic, key, coalesce(behind, event_id) from outbox.dead_letter "
-        "where shard = $1 and resolved_at is null order by behind nulls first",
+        "select distinct on (topic, key) topic, key, coalesce(behind, event_id) "
+        "from outbox.dead_letter where shard = $1 and resolved_at is null "
+        "order by topic, key, behind nulls first",
         {std::to_string(shard)});
     for (int row = 0; row < open.rows(); ++row)
         blocked_.emplace(name(open.at(row, 0), open.at(row, 1)), open.at(row, 2));

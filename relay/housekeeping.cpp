@@ -47,15 +47,18 @@ std::optional<Result> attempt(Connection& connection, const std::string& sql) {
     try {
         return connection.run(sql);
     } catch (const PostgresError& error) {
-        constexpr auto lock_not_available = "55P03", object_in_use = "55006";
-        if (error.sqlstate() != lock_not_available && error.sqlstate() != object_in_use) throw;
-        spdlog::debug("{}: {}", sql, error.what());
+        constexpr auto lock_not_available = "55P03", object_in_use = "55006", canceled = "57014";
+        const auto& state = error.sqlstate();
+        if (state != lock_not_available && state != object_in_use && state != canceled) throw;
+        spdlog::info("{}: {}; tried again in a minute", sql, error.what());
         return std::nullopt;
     }
 }
 
 // Each step in a transaction of its own, so that its locks last no longer than it.
-void forget(Connection& connection) {
+void maintain(Connection& connection) {
+    attempt(connection, "select outbox.make_partitions()");
+    attempt(connection, "select outbox.trim_positions()");
     attempt(connection, "select outbox.rotate()");
     if (const auto dropped = attempt(connection, "select outbox.drop_history()");
         dropped && !dropped->null(0, 0))
@@ -92,8 +95,7 @@ void Housekeeping::keep(const std::stop_token& stop) {
             }
             if (Clock::now() - maintained > maintain_every) {
                 maintained = Clock::now();
-                connection->run("select outbox.maintain()");
-                forget(*connection);
+                relay::maintain(*connection);
             }
             connection->run(trouble_sql, {std::to_string(settings_.shard), status_.trouble()});
             measure(*connection, settings_.shard, status_);

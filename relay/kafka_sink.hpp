@@ -40,7 +40,7 @@ struct KafkaOptions {
 struct Transactional {
     std::string id;
     std::string position_topic;
-    std::chrono::milliseconds timeout{10'000};  // a transaction may last
+    std::chrono::milliseconds timeout;  // of a transaction
 };
 
 // The producer can go on no more; make another and start again from the recorded position.

@@ -33,7 +33,10 @@ from outbox.dead d where d.behind is null order by d.parked_at limit $1::bigint)
 // An event by its id, in a table that is not indexed by it, or by its seq.
 constexpr auto event_seq_sql = R"(
 select seq from outbox.event
-where case when $1 ~ '^[0-9]{1,18}$' then seq = $1::bigint else id = $1::uuid end)";
+where seq = case when $1 ~ '^[0-9]{1,18}$' then $1::bigint end
+union all
+select seq from outbox.event
+where $1 !~ '^[0-9]{1,18}$' and id = case when $1 !~ '^[0-9]{1,18}$' then $1::uuid end)";
 constexpr auto letter_seq_sql = "select seq from outbox.dead_letter where event_id = $1::uuid";
 constexpr auto show_sql = R"(
 select e.seq, e.id, e.aggregatetype, e.aggregateid as key, e.type, e.created_at, e.tx,
@@ -163,9 +166,7 @@ void Operate::add_views(CLI::App& app) {
                   [this] { return list(pending_sql, {std::to_string(limit_)}); }));
     add_ids(add(app, "show", "One event, whole; ID may also be its seq",
                 "show 01931f0e-5c1f-7b6e-a0b4-6c1f1d0e8a11",
-                [this] {
-                    return show(event_seq_sql, "there is no such event. See: postroom pending");
-                }),
+                [this] { return show(event_seq_sql, "no such event. See: postroom pending"); }),
             1);
     add_limit(add(app, "audit", "Who did what, and why, the latest first", "audit --limit 10",
                   [this] { return list(audit_sql, {std::to_string(limit_)}); }));

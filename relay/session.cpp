@@ -83,7 +83,9 @@ void Session::make_publisher() {
     if (settings_.exactly_once)
         transactional = {.id = "postroom-" + log_.scope() +
                                (faults::mutant("own_transactional_id") ? settings_.holder : ""),
-                         .position_topic = settings_.position_topic_prefix + log_.scope()};
+                         .position_topic = settings_.position_topic_prefix + log_.scope(),
+                         // One by one, a batch takes its time.
+                         .timeout = caution_.suspect ? 300s : 10s};
     publisher_.emplace(settings_, status_, dead_letters_, caution_,
                        Publisher::Hooks{.check = [this] { check(); },
                                         .delivered =
@@ -120,6 +122,8 @@ void Session::publish_all() {
                 // Else each poll would look through the last window again.
                 position_.lower = poll.upper;
                 settled_ = false;
+            } else if (source_.beyond(position_.lower) && Clock::now() - recorded_ > sleep) {
+                settled_ = false;  // the floor follows our own transactions
             }
             settle();
             if (settings_.stop_when_drained) return;
@@ -245,7 +249,9 @@ void Session::check() {
     status_.beat();
     if (lease_->lost())
         throw Fenced{"the lease of shard " + std::to_string(settings_.shard) + " is lost"};
-    const auto stalled = publisher_ ? publisher_->stalled() : std::nullopt;
+    // Without a publisher yet, Kafka is being asked for the last position of exactly_once.
+    const auto stalled =
+        publisher_ ? publisher_->stalled() : std::optional{Clock::now() - recorded_};
     if (!stalled) return;
     if (*stalled > trouble_after) status_.set_trouble("Kafka acknowledges nothing");
     if (stop_.stop_requested() && !stopping_since_) stopping_since_ = Clock::now();

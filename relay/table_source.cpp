@@ -1,5 +1,6 @@
 #include "relay/table_source.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <stdexcept>
@@ -67,7 +68,8 @@ void prepare_reading(Connection& connection) {
         "set enable_seqscan = off; set enable_bitmapscan = off; set "
         "max_parallel_workers_per_gather = 0; "
         "set plan_cache_mode = force_generic_plan; set jit = off; set synchronous_commit = on; "
-        "set idle_in_transaction_session_timeout = 0");
+        "set idle_in_transaction_session_timeout = 0; "
+        "set default_transaction_isolation = 'read committed'");
 }
 
 BatchBuilder::Fields fields_of(const Result& rows, int row) {
@@ -108,7 +110,9 @@ Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
             if (std::exchange(first, false)) {
                 std::memcpy(&newest_, rows.at(row, 0).data(), sizeof newest_);
                 newest_ = std::byteswap(newest_);
-                poll.upper = {std::string{rows.at(row, 2)}, floor_};
+                // Whoever drew a seq up to lower's floor is visible in this later snapshot, or
+                // listed.
+                poll.upper = {std::string{rows.at(row, 2)}, std::max(floor_, lower.floor)};
                 if (faults::mutant("early_floor")) floor_ = newest_;
                 ++row;
             }

@@ -37,6 +37,9 @@ public:
     // The committed events above lower, if they are at most max_rows and 8 MiB.
     Poll poll(const Edge& lower, std::size_t max_rows);
 
+    // Whether the sequence has gone on beyond the edge's floor, by the last poll.
+    bool beyond(const Edge& edge) const { return newest_ > edge.floor; }
+
     // Tells that a transaction of this session has taken an xid since the last poll, and committed.
     void passed_a_transaction() { floor_ = newest_; }
 

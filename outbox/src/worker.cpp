@@ -239,9 +239,12 @@ bool Worker::bury(const Delivery& delivery, const std::string& error, const std:
 }
 
 void Worker::make_partitions(const std::stop_token& stop) {
-    until_it_works(stop, [](pqxx::connection& connection) {
+    until_it_works(stop, [&stop](pqxx::connection& connection) {
         pqxx::nontransaction tx{connection};
-        tx.exec("select inbox.make_partitions(), inbox.drop_history()");
+        tx.exec("select inbox.make_partitions()");
+        tx.exec("select inbox.drop_history()");
+        while (!stop.stop_requested() && tx.query_value<int>("select inbox.trim_default()") > 0) {
+        }
     });
 }
 

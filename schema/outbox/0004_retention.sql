@@ -11,6 +11,8 @@ comment on column outbox.setting.retain_for is
 comment on column outbox.setting.retain_bytes is
     'Above this, published partitions go before their time, oldest first; null: time alone decides';
 
+create index dead_letter_seq on outbox.dead_letter (seq) where resolved_at is null;
+
 create view outbox.partition as
 select c.relname::text as name, substring(c.relname from '^event_([0-9]+)$')::bigint as upper_bound,
        pg_total_relation_size(c.oid) as bytes
@@ -63,8 +65,10 @@ begin
         execute format($sql$
             select exists (select from outbox.%1$I e where e.tx >= pg_snapshot_xmax($1))
                 or exists (select from outbox.%1$I e where e.tx = any (array(select pg_snapshot_xip($1))))
-                or exists (select from outbox.dead_letter d join outbox.%1$I e on e.seq = d.seq
-                           where d.resolved_at is null)
+                or exists (select from outbox.dead_letter d
+                           where d.resolved_at is null
+                             and d.seq between (select min(e.seq) from outbox.%1$I e)
+                                           and (select max(e.seq) from outbox.%1$I e))
             $sql$, partition) into waiting using position.lower;
         if waiting then
             return false;
@@ -91,6 +95,10 @@ begin
     if victim is null then
         return null;
     end if;
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'outbox.drop_history needs to see what commits while it waits: use read committed'
+            using errcode = 'invalid_transaction_state';
+    end if;
     -- The parent first, as writers do. Whoever has written into the partition and is still open holds it up.
     lock table only outbox.event in access exclusive mode;
     execute format('lock table outbox.%I in access exclusive mode', victim);
@@ -104,8 +112,8 @@ end
 $$;
 comment on function outbox.drop_history() is
     'Drops the oldest partition that is published and beyond retain_for or retain_bytes, and returns its name. '
-    'Never one with an unpublished event or an open dead letter, nor one that an open transaction has written into. '
-    'Writers wait for the moment of dropping: set lock_timeout. The relay calls it';
+    'Never one with an unpublished event or an open dead letter. It needs the whole table for a moment, which any open '
+    'transaction that has used it holds up, and makes writers wait: set lock_timeout. The relay calls it';
 
 create function outbox.newest_in(partition text) returns timestamptz
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -117,6 +125,24 @@ begin
 end
 $$;
 comment on function outbox.newest_in(text) is 'When the last event of a partition was appended';
+
+-- Each step of the relay's housekeeping stands alone: one that is held up must not hold the others up.
+drop function outbox.maintain();
+create function outbox.trim_positions() returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    gone bigint;
+begin
+    delete from outbox.position p where (p.shard, p.n) in (
+        select o.shard, o.n from outbox.current_position c
+        cross join lateral (select q.shard, q.n from outbox.position q
+                            where q.shard = c.shard and q.n < c.n - 10000 order by q.n limit 50000) o);
+    get diagnostics gone = row_count;
+    return gone;
+end
+$$;
+comment on function outbox.trim_positions() is
+    'Removes all but the last 10,000 positions of each shard, 50,000 at most. The relay calls it';
 
 -- What fell beside the ranges goes by rows.
 create function outbox.trim_default() returns bigint
@@ -138,14 +164,16 @@ comment on function outbox.trim_default() is
     'Removes old published events from event_default, 10,000 at most, and returns how many. The relay calls it';
 
 revoke execute on function outbox.rotate(), outbox.is_published(text), outbox.drop_history(), outbox.newest_in(text),
-    outbox.trim_default() from public;
-grant execute on function outbox.rotate(), outbox.drop_history(), outbox.trim_default() to postroom_relay;
+    outbox.trim_default(), outbox.trim_positions() from public;
+grant execute on function outbox.make_partitions(), outbox.rotate(), outbox.drop_history(), outbox.trim_default(),
+    outbox.trim_positions() to postroom_relay;
 grant select on outbox.partition to postroom_service, postroom_relay, postroom_operator, postroom_reader;
 
 -- The inbox forgets by days. What is older than all that it remembers is refused, as nobody can tell any more whether
 -- it was applied.
 create table inbox.setting (
     retain_for interval not null default '8 days' check (retain_for >= '1 day'),
+    forgotten_before timestamptz,
     one boolean primary key default true check (one)
 );
 insert into inbox.setting default values;
@@ -167,42 +195,49 @@ end
 $$;
 comment on function inbox.refuse_forgotten() is 'Keeps an event from being applied that may have been, long ago';
 
+create function inbox.border() returns timestamptz
+language sql stable
+return (((now() - (select s.retain_for from inbox.setting s)) at time zone 'UTC')::date)::timestamp at time zone 'UTC';
+comment on function inbox.border() is 'The midnight (UTC) before which events may be forgotten';
+
+create function inbox.refuse_before(at timestamptz) returns void
+language plpgsql as $$
+declare
+    forgotten timestamptz;
+begin
+    -- It never moves back: what has been forgotten stays so, however long retain_for is now.
+    update inbox.setting s set forgotten_before = greatest(s.forgotten_before, refuse_before.at)
+    returning s.forgotten_before into forgotten;
+    -- Days that are gone fall into the default partition. Ids without a time (other than version 7) are not touched:
+    -- they are remembered for retain_for after their receipt.
+    execute format(
+        'create or replace trigger refuse_forgotten before insert on inbox.received_default for each row '
+        'when (new.event_id < %L and get_byte(uuid_send(new.event_id), 6) >> 4 = 7) '
+        'execute function inbox.refuse_forgotten()', inbox.first_id(forgotten));
+end
+$$;
+comment on function inbox.refuse_before(timestamptz) is
+    'Has events from before that time refused; for the functions below';
+
 create function inbox.drop_history() returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
 declare
-    border date := ((now() - (select s.retain_for from inbox.setting s)) at time zone 'UTC')::date;
-    partitions text[];
-    partition text;
-    gone int := 0;
-    trimmed int;
-begin
-    partitions := array(
+    partitions text[] := array(
         select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
         where i.inhparent = 'inbox.received'::regclass and c.relname ~ '^received_[0-9]{8}$'
-          and to_date(right(c.relname, 8), 'YYYYMMDD') < border);
-    if cardinality(partitions) = 0 and not exists (
-        select from inbox.received_default r where r.received_at < border::timestamp at time zone 'UTC') then
+          and to_date(right(c.relname, 8), 'YYYYMMDD') < (inbox.border() at time zone 'UTC')::date);
+    partition text;
+begin
+    if cardinality(partitions) = 0 then
         return 0;
     end if;
     perform pg_advisory_xact_lock(1886352244, 2);
     lock table only inbox.received in access exclusive mode;
     foreach partition in array partitions loop
         execute format('drop table if exists inbox.%I', partition);
-        gone := gone + 1;
     end loop;
-    delete from inbox.received_default r where r.ctid = any (array(
-        select o.ctid from inbox.received_default o where o.received_at < border::timestamp at time zone 'UTC'
-        limit 10000));
-    get diagnostics trimmed = row_count;
-    if gone + trimmed > 0 then
-        -- Days that are gone fall into the default partition. Ids without a time (other than version 7) are not
-        -- touched: they are remembered for retain_for after their receipt.
-        execute format(
-            'create or replace trigger refuse_forgotten before insert on inbox.received_default for each row '
-            'when (new.event_id < %L and get_byte(uuid_send(new.event_id), 6) >> 4 = 7) '
-            'execute function inbox.refuse_forgotten()', inbox.first_id(border::timestamp at time zone 'UTC'));
-    end if;
-    return gone;
+    perform inbox.refuse_before(inbox.border());
+    return cardinality(partitions);
 exception when lock_not_available then
     return 0;
 end
@@ -211,7 +246,33 @@ comment on function inbox.drop_history() is
     'Forgets the days beyond retain_for, and refuses their events from then on; returns how many. Gives up when an '
     'open transaction holds it up for 100 ms. The consumer calls it';
 
-revoke execute on function inbox.refuse_forgotten(), inbox.drop_history() from public;
-grant execute on function inbox.drop_history() to postroom_service;
+create index received_default_age on inbox.received_default (received_at);
+create function inbox.trim_default() returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
+declare
+    gone bigint;
+begin
+    delete from inbox.received_default r where r.ctid = any (array(
+        select o.ctid from inbox.received_default o where o.received_at < inbox.border()
+        order by o.received_at limit 10000));
+    get diagnostics gone = row_count;
+    if gone > 0 then
+        perform inbox.refuse_before(inbox.border());
+    end if;
+    return gone;
+exception when lock_not_available then
+    return 0;
+end
+$$;
+comment on function inbox.trim_default() is
+    'Forgets what fell beside the days, such as ids without a time, beyond retain_for: 10,000 at most; returns how '
+    'many. The consumer calls it until nothing is left';
+
+comment on column inbox.setting.forgotten_before is
+    'Events from before then are refused; null while nothing is forgotten';
+
+revoke execute on function inbox.refuse_forgotten(), inbox.border(), inbox.refuse_before(timestamptz),
+    inbox.drop_history(), inbox.trim_default() from public;
+grant execute on function inbox.drop_history(), inbox.trim_default() to postroom_service;
 grant select on inbox.setting to postroom_service, postroom_operator, postroom_reader;
-grant update on inbox.setting to postroom_operator;
+grant update (retain_for) on inbox.setting to postroom_operator;

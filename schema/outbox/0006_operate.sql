@@ -20,6 +20,14 @@ begin atomic
 end;
 comment on function outbox.note(text, text, jsonb) is 'Writes the audit trail, for the functions below only';
 
+create function outbox.wake_relay() returns void
+language sql volatile
+begin atomic
+    select pg_notify('outbox', '') where pg_notification_queue_usage() < 0.5;
+end;
+comment on function outbox.wake_relay() is
+    'Rings, unless the notification queue fills up: the relay looks a few times a second all the same';
+
 -- Pause and resume.
 create table outbox.paused (
     shard     int         primary key references outbox.lease,
@@ -42,7 +50,7 @@ begin
     select l.shard, pause.reason from outbox.lease l where l.shard = coalesce(pause.shard, l.shard)
     on conflict (shard) do update
     set reason = excluded.reason, paused_by = excluded.paused_by, paused_at = excluded.paused_at;
-    perform pg_notify('outbox', '');
+    perform outbox.wake_relay();
     return query
     select a.* from outbox.lease l
     cross join lateral outbox.note('pause', 'shard ' || l.shard, jsonb_build_object('reason', pause.reason)) a
@@ -56,7 +64,7 @@ create function outbox.resume(shard int default null) returns setof outbox.audit
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
-    perform pg_notify('outbox', '');
+    perform outbox.wake_relay();
     return query
     with resumed as (
         delete from outbox.paused p where p.shard = coalesce(resume.shard, p.shard) returning *
@@ -141,7 +149,7 @@ declare
     letter outbox.dead_letter := outbox.open_letter(event_id);
 begin
     insert into outbox.retry (event_id, shard) values (letter.event_id, letter.shard) on conflict do nothing;
-    perform pg_notify('outbox', '');
+    perform outbox.wake_relay();
     return outbox.note('retry', letter.event_id::text, jsonb_build_object('error', letter.error));
 end
 $$;
@@ -156,7 +164,7 @@ begin
     update outbox.dead_letter d set resolved_at = clock_timestamp(), resolution = 'skipped'
     where d.event_id = letter.event_id;
     insert into outbox.retry (event_id, shard) values (letter.event_id, letter.shard) on conflict do nothing;
-    perform pg_notify('outbox', '');
+    perform outbox.wake_relay();
     return outbox.note('skip', letter.event_id::text,
                        jsonb_build_object('reason', skip_dead.reason, 'error', letter.error));
 end
@@ -238,40 +246,17 @@ begin
         where d.behind = retried.head and d.resolved_at is null and retried.refused <> retried.head;
     end if;
     delete from outbox.retry t
-    where t.event_id = retried.head and (retried.refused is not null or not exists (
-        select from outbox.read_letters(retried.head, 1)));
+    -- If the refused head was skipped meanwhile, what waits behind it still goes on.
+    where t.event_id = retried.head
+      and (retried.refused <> retried.head
+           or exists (select from outbox.dead_letter d
+                      where d.event_id = retried.refused and d.resolved_at is null)
+           or not exists (select from outbox.read_letters(retried.head, 1)));
 end
 $$;
 comment on function outbox.retried(uuid, uuid[], uuid, text) is
     'What became of letters that were read: these are published, and if one was refused, it is dead again and the '
     'rest waits behind it. A head with nothing left is done with. The relay calls it';
-
--- Rebasing leaves a trace, too; so nobody but the relay writes a position otherwise.
-create or replace function outbox.rebase(moved_shard int, from_snapshot pg_snapshot) returns outbox.position
-language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare
-    moved outbox.position;
-begin
-    -- A relay at work has lost its lease by this, and what it has left in Kafka counts no more.
-    update outbox.lease l set epoch = l.epoch + 1, rebased = l.epoch + 1, holder = null, expires_at = '-infinity'
-    where l.shard = moved_shard;
-    insert into outbox.position (shard, n, epoch, system_identifier, timeline, lower, lower_floor, published)
-    select p.shard, p.n + 1, p.epoch, i.system_identifier, i.timeline, from_snapshot, 0, p.published
-    from outbox.current_position p, outbox.identity() i where p.shard = moved_shard
-    returning * into moved;
-    if not found then
-        raise exception 'there is no shard %', moved_shard
-            using errcode = 'no_data_found', hint = 'See them: select * from outbox.lag, or: postroom lag';
-    end if;
-    perform pg_notify('outbox', '');
-    perform outbox.note('rebase', 'shard ' || moved_shard,
-                        jsonb_build_object('from', from_snapshot::text, 'n', moved.n));
-    return moved;
-end
-$$;
-comment on function outbox.rebase(int, pg_snapshot) is
-    'Binds a position to this system and timeline after a failover, restore or dump. Everything not visible in '
-    'the snapshot is published: ''1:1:'' repeats all of the history, pg_current_snapshot() skips what is there';
 
 -- An operator acts through the functions alone; everybody may see what was done.
 revoke execute on all functions in schema outbox from public;

@@ -52,6 +52,40 @@ comment on function outbox.rebase_effect(int, pg_snapshot) is
     'What a rebase would do: how many published events it repeats, how many pending ones it skips, and how many it '
     'leaves to publish, by the position as it stands';
 
+-- Rebasing leaves a trace, too; so nobody but the relay writes a position otherwise.
+create or replace function outbox.rebase(moved_shard int, from_snapshot pg_snapshot) returns outbox.position
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    moved outbox.position;
+begin
+    -- A relay at work has lost its lease by this, and what it has left in Kafka counts no more.
+    update outbox.lease l set epoch = l.epoch + 1, rebased = l.epoch + 1, holder = null, expires_at = '-infinity'
+    where l.shard = moved_shard;
+    loop
+        begin
+            insert into outbox.position (shard, n, epoch, system_identifier, timeline, lower, lower_floor, published)
+            select p.shard, p.n + 1, p.epoch, i.system_identifier, i.timeline, from_snapshot, 0, p.published
+            from outbox.current_position p, outbox.identity() i where p.shard = moved_shard
+            returning * into moved;
+            exit;
+        exception when unique_violation then  -- a relay at work was faster; it ends at its next renewal
+            perform pg_sleep(0.001);
+        end;
+    end loop;
+    if moved.n is null then
+        raise exception 'there is no shard %', moved_shard
+            using errcode = 'no_data_found', hint = 'See them: select * from outbox.lag, or: postroom lag';
+    end if;
+    perform outbox.wake_relay();
+    perform outbox.note('rebase', 'shard ' || moved_shard,
+                        jsonb_build_object('from', from_snapshot::text, 'n', moved.n));
+    return moved;
+end
+$$;
+comment on function outbox.rebase(int, pg_snapshot) is
+    'Binds a position to this system and timeline after a failover, restore or dump. Everything not visible in '
+    'the snapshot is published: ''1:1:'' repeats all of the history, pg_current_snapshot() skips what is there';
+
 create function outbox.open_writers(patience interval)
 returns table (writer text, since timestamptz, remedy text)
 language sql stable security definer set search_path = pg_catalog, pg_temp

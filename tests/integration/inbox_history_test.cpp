@@ -82,6 +82,19 @@ TEST_F(InboxHistory, TakesWhatItStillRemembersForADuplicate) {
     EXPECT_THROW(accept(id("100 days", '3')), pqxx::sql_error);
 }
 
+TEST_F(InboxHistory, NeverRemembersAgainWhatItHasForgotten) {
+    make_days(20);
+    const auto forgotten = id("15 days");
+    EXPECT_TRUE(accept(forgotten));
+    EXPECT_GE(drop(), 11);
+    pqxx::nontransaction{owner_}.exec(
+        "insert into inbox.received values (gen_random_uuid(), 'statements', now() - interval '40 "
+        "days');"
+        "update inbox.setting set retain_for = '30 days'");
+    EXPECT_EQ(pqxx::nontransaction{service_}.query_value<int>("select inbox.trim_default()"), 1);
+    EXPECT_THROW(accept(forgotten), pqxx::sql_error);
+}
+
 TEST_F(InboxHistory, LeavesABusyInboxForAnotherTime) {
     make_days(20);
     const auto fresh = id("1 second");

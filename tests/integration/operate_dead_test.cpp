@@ -115,6 +115,25 @@ TEST_F(DeadLetter, ThatIsSkippedLetsTheOthersFollow) {
     await_types({"Second", "Third", "Fourth"});
 }
 
+TEST_F(DeadLetter, ThatIsSkippedWhileTheRelayRetriesItHoldsNobodyUp) {
+    {
+        auto process = start_strict();
+        refuse_one();
+        process.signal(SIGTERM);
+        ASSERT_EQ(process.wait(10s), 0);
+    }
+    do_it({"dead", "retry", dead_});
+    do_it({"dead", "skip", dead_, "--reason", "too late for the relay, which has it in hand"});
+    {
+        pqxx::connection relay{database_.dsn("postroom_relay")};
+        pqxx::nontransaction{relay}.exec("select outbox.retried($1, '{}', $1, 'refused again')",
+                                         pqxx::params{dead_});
+    }
+    const auto process = start_strict();
+    await_types({"Second", "Third"});
+    await_count(0, "outbox.dead");
+}
+
 TEST_F(DeadLetter, IsPublishedAsItWasEditedUnderItsOwnId) {
     const auto process = start_strict();
     refuse_one();
