@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <pqxx/pqxx>
 #include <random>
 
@@ -14,6 +16,12 @@ namespace chaos {
 namespace {
 
 using namespace std::chrono_literals;
+
+bool is_frozen(const support::Process& process) {
+    std::ifstream stat{"/proc/" + std::to_string(process.pid()) + "/stat"};
+    const std::string text{std::istreambuf_iterator<char>{stat}, {}};
+    return text.find(") T ") != std::string::npos;
+}
 
 class ExactlyOnce : public testing::Test {
 protected:
@@ -72,9 +80,9 @@ TEST_F(ExactlyOnce, RepeatsNothingWhenKilledAtRandom) {
 TEST_F(ExactlyOnce, LetsAFrozenRelayPublishNothingOnceItHasASuccessor) {
     Writers writers{stage_.database(), {.seed = seed()}, journal_};
     for (int round = 0; round < 3; ++round) {
-        auto zombie = relay();
-        stage_.await_published(stage_.published() + 100);
-        zombie.signal(SIGSTOP);
+        // Frozen with a transaction open that holds events.
+        auto zombie = relay({{"POSTROOM_FREEZE_AT", "before_commit:10"}});
+        support::eventually(10s, "the relay to freeze", [&] { return is_frozen(zombie); });
         auto successor = relay();
         stage_.await_published(stage_.published() + 100);
         zombie.signal(SIGCONT);

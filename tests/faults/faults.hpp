@@ -23,18 +23,18 @@
 namespace faults {
 
 #ifdef POSTROOM_CRASH_POINTS
-// SIGKILLs this process at its N-th arrival (the first, unless told) at the step that the
-// environment names.
+// At its N-th arrival (the first, unless told) at the step that the environment names, sends this
+// process a signal: SIGKILL by POSTROOM_CRASH_AT, SIGSTOP by POSTROOM_FREEZE_AT.
 inline void crash_point(std::string_view step) {
-    static const std::string wanted = [] {
-        const char* at = std::getenv("POSTROOM_CRASH_AT");
-        return std::string{at != nullptr ? at : ""};
-    }();
+    static const char* const crash = std::getenv("POSTROOM_CRASH_AT");
+    static const char* const freeze = std::getenv("POSTROOM_FREEZE_AT");
+    static const char* const at = crash != nullptr ? crash : freeze;
+    static const std::string wanted{at != nullptr ? at : ""};
     const auto colon = wanted.find(':');
     if (step != std::string_view{wanted}.substr(0, colon)) return;
     static std::atomic<long> left{
         colon == std::string::npos ? 1 : std::strtol(wanted.c_str() + colon + 1, nullptr, 10)};
-    if (--left == 0) ::kill(::getpid(), SIGKILL);
+    if (--left == 0) ::kill(::getpid(), crash != nullptr ? SIGKILL : SIGSTOP);
 }
 #else
 inline void crash_point(std::string_view) {}
