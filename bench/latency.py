@@ -143,14 +143,9 @@ class Bench:
         """The share of a core that a relay uses when nothing happens."""
         with self.relay(self.fresh_topic()) as process:
             time.sleep(3)  # until it is asleep
-            before = cpu_seconds(process.pid)
+            before = servers.cpu_seconds(process.pid)
             time.sleep(seconds)
-            return (cpu_seconds(process.pid) - before) / seconds
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            return (servers.cpu_seconds(process.pid) - before) / seconds
 
 
 def median(runs):

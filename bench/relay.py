@@ -157,19 +157,14 @@ class Bench:
 
     def debezium(self, worker, slot):
         _, topic = self.fresh_topic()
-        before, started = cpu_seconds(worker.process.pid), time.monotonic()
+        before, started = servers.cpu_seconds(worker.process.pid), time.monotonic()
         worker.start(slot, debezium.connector(self.dsn, slot, topic))
         self.await_all(topic, lambda: worker.check(slot))
         elapsed = time.monotonic() - started
-        used = cpu_seconds(worker.process.pid) - before
+        used = servers.cpu_seconds(worker.process.pid) - before
         worker.stop(slot)
         self.topics.delete(topic)
         return Drain(self.events / elapsed, used / self.events * 1e6, peak_mb(worker.process.pid))
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_mb(pid):

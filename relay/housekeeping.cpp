@@ -95,7 +95,7 @@ void Housekeeping::keep(const std::stop_token& stop) {
             }
             if (Clock::now() - maintained > maintain_every) {
                 maintained = Clock::now();
-                relay::maintain(*connection);
+                maintain(*connection);
             }
             connection->run(trouble_sql, {std::to_string(settings_.shard), status_.trouble()});
             measure(*connection, settings_.shard, status_);

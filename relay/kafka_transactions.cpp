@@ -53,7 +53,6 @@ void KafkaTransactions::begin() {
 }
 
 void KafkaTransactions::commit(const std::string& position) {
-    begin();
     const auto refused = rd_kafka_producev(
         producer_, RD_KAFKA_V_RKT(positions_), RD_KAFKA_V_PARTITION(0),
         RD_KAFKA_V_KEY("position", 8), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),

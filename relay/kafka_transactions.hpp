@@ -39,8 +39,9 @@ public:
     // Begins a transaction unless one is open. Throws ProducerFailed.
     void begin();
     bool open() const { return open_; }
-    // Waits until all of it is acknowledged, for the transaction's time-out at most. When it throws
-    // ProducerFailed the outcome is known to the next producer's initialize() only.
+    // Of an open transaction. Waits until all of it is acknowledged, for the transaction's time-out
+    // at most. When it throws ProducerFailed the outcome is known to the next producer's
+    // initialize() only.
     void commit(const std::string& position);
 
 private:

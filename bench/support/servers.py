@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import multiprocessing
+import os
 import pathlib
 import shutil
 import sys
@@ -87,6 +88,11 @@ def count(brokers, name, partitions):
                 raise confluent_kafka.KafkaException(message.error())
     consumer.close()
     return found
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Topics:
