@@ -7,6 +7,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "relay/settings.hpp"
@@ -23,6 +24,8 @@ struct Option {
 };
 
 const std::vector<Option>& options();
+// What follows it is a property of librdkafka's, under its own name.
+inline constexpr std::string_view properties_prefix = "kafka.properties.";
 
 // Option name to text, all sources merged. Throws std::invalid_argument naming every fault found.
 using Values = std::map<std::string, std::string>;

@@ -29,6 +29,7 @@ Session::Session(const Settings& settings, Status& status, const std::stop_token
       caution_{caution},
       connection_{settings.dsn, "postroom relay"},
       log_{connection_, settings.shard},
+      progress_{log_, status},
       source_{(prepare_reading(connection_), connection_)},
       doorbell_{connection_},
       dead_letters_{connection_, settings.shard},
@@ -41,7 +42,7 @@ Session::~Session() {
     retries_.reset();
     publisher_.reset();  // nothing of ours may leave once another may have the lease
     try {
-        log_.release(position_.epoch);
+        log_.release(progress_.at().epoch);
     } catch (const std::exception& error) {
         spdlog::debug("the lease was not given back and runs out by itself: {}", error.what());
     }
@@ -51,10 +52,10 @@ bool Session::take_lease() {
     while (!stop_.stop_requested()) {
         status_.beat();
         if (auto taken = log_.acquire(settings_.holder, settings_.lease)) {
-            position_ = *taken;
+            progress_.begin(std::move(*taken));
             source_.passed_a_transaction();
-            lease_ =
-                std::make_unique<Lease>(settings_, position_.epoch, [this] { wake_up_.ring(); });
+            lease_ = std::make_unique<Lease>(settings_, progress_.at().epoch,
+                                             [this] { wake_up_.ring(); });
             housekeeping_ = std::make_unique<Housekeeping>(settings_, status_);
             return true;
         }
@@ -67,12 +68,12 @@ bool Session::take_lease() {
 
 void Session::run() {
     if (!take_lease()) return;
-    spdlog::info("publishing shard {} under epoch {}, {} events published so far", position_.shard,
-                 position_.epoch, position_.published);
+    const auto& position = progress_.at();
+    spdlog::info("publishing shard {} under epoch {}, {} events published so far", position.shard,
+                 position.epoch, position.published);
     status_.set(State::leading);
-    status_.lease_epoch.Set(static_cast<double>(position_.epoch));
-    status_.position.Set(static_cast<double>(position_.published));
-    recorded_ = last_event_ = Clock::now();
+    status_.lease_epoch.Set(static_cast<double>(position.epoch));
+    last_event_ = Clock::now();
     make_publisher();
     retries_.emplace(settings_, stop_, connection_, [this] { check(); });
     publish_all();
@@ -90,21 +91,12 @@ void Session::make_publisher() {
                        Publisher::Hooks{.check = [this] { check(); },
                                         .delivered =
                                             [this](std::size_t events, std::int64_t last_seq) {
-                                                delivered(events, last_seq);
+                                                status_.set_trouble({});
+                                                progress_.delivered(events, last_seq);
                                             }},
                        std::move(transactional));
-    if (!publisher_->committed() || faults::mutant("position_in_database_only")) return;
-    // What a transaction committed is published, whether or not its position has reached the
-    // database.
-    const auto committed = log_.from_record(*publisher_->committed());
-    if (!committed || committed->published <= position_.published) return;
-    spdlog::info("{} events more were committed to Kafka than the database knows of",
-                 committed->published - position_.published);
-    position_.lower = committed->lower;
-    position_.upper = committed->upper;
-    position_.last_seq = committed->last_seq;
-    position_.published = committed->published;
-    settled_ = false;
+    if (publisher_->committed() && !faults::mutant("position_in_database_only"))
+        progress_.catch_up(*publisher_->committed());
 }
 
 void Session::publish_all() {
@@ -112,18 +104,18 @@ void Session::publish_all() {
     while (!stop_.stop_requested()) {
         check();
         if (!attend()) continue;
-        if (position_.upper) {
+        if (progress_.at().upper) {
             publish_in_chunks();  // what a predecessor, or a pause, has left of a window
             continue;
         }
-        auto poll = source_.poll(position_.lower, settings_.window_rows);
+        const auto& lower = progress_.at().lower;
+        auto poll = source_.poll(lower, settings_.window_rows);
         if (poll.complete && poll.rows == 0) {
-            if (poll.upper.floor > position_.lower.floor) {
+            if (poll.upper.floor > lower.floor) {
                 // Else each poll would look through the last window again.
-                position_.lower = poll.upper;
-                settled_ = false;
-            } else if (source_.beyond(position_.lower) && Clock::now() - recorded_ > sleep) {
-                settled_ = false;  // the floor follows our own transactions
+                progress_.skip_to(poll.upper);
+            } else if (source_.beyond(lower) && progress_.since_recorded() > sleep) {
+                progress_.unsettle();  // the floor follows our own transactions
             }
             settle();
             if (settings_.stop_when_drained) return;
@@ -140,7 +132,7 @@ void Session::publish_all() {
 // Does what operators ask for; false while the shard is paused.
 bool Session::attend() {
     const auto& asked = requests_.look();
-    if (asked.position > position_.n && !faults::mutant("no_fence"))
+    if (asked.position > progress_.at().n && !faults::mutant("no_fence"))
         throw Fenced{"the position of shard " + std::to_string(settings_.shard) + " was moved"};
     if (asked.paused != (status_.state() == State::paused)) {
         spdlog::info("shard {} is {}", settings_.shard, asked.paused ? "paused" : "resumed");
@@ -152,10 +144,10 @@ bool Session::attend() {
         if (doorbell_.wait(sleep, wake_up_.fd())) requests_.expire();
         return false;
     }
-    if (asked.retries && !position_.upper) {
+    if (asked.retries && !progress_.at().upper) {
         // Also the fence: a relay that has been superseded cannot write it.
         record(PositionLog::Durability::flushed);
-        count(retries_->publish_some());
+        progress_.count(retries_->publish_some());
         requests_.expire();
     }
     return true;
@@ -168,9 +160,9 @@ void Session::wake() {
 
 void Session::publish_window(Poll poll) {
     const auto began = Clock::now();
-    position_.upper = poll.upper;
-    position_.last_seq =
-        faults::mutant("advance_at_read") ? std::numeric_limits<std::int64_t>::max() : 0;
+    progress_.open_window(poll.upper, faults::mutant("advance_at_read")
+                                          ? std::numeric_limits<std::int64_t>::max()
+                                          : 0);
     record(faults::mutant("unflushed_window") ? PositionLog::Durability::eventual
                                               : PositionLog::Durability::flushed);
     faults::crash_point("after_read");
@@ -183,7 +175,7 @@ void Session::publish_window(Poll poll) {
         close_window();
     } else {
         publish_in_chunks();
-        if (position_.upper) return;
+        if (progress_.at().upper) return;
     }
     status_.windows.Increment();
     status_.window_events.Observe(static_cast<double>(window_events_));
@@ -199,7 +191,7 @@ void Session::publish_in_chunks() {
                              window_events_ += batch->rows.size();
                              publish(std::move(batch));
                              publisher_->await(max_batches_in_flight - 1);
-                             if (!settled_ && Clock::now() - recorded_ > record_every)
+                             if (!progress_.settled() && progress_.since_recorded() > record_every)
                                  record(PositionLog::Durability::eventual);
                              return !stop_.stop_requested() && !requests_.look().paused;
                          },
@@ -210,7 +202,8 @@ void Session::publish_in_chunks() {
                              publisher_->serve(1ms);
                              return !stop_.stop_requested();
                          }};
-    const bool whole = walk(reader, position_.lower, *position_.upper, position_.last_seq, steps);
+    const auto& at = progress_.at();
+    const bool whole = walk(reader, at.lower, *at.upper, at.last_seq, steps);
     if (faults::mutant("no_flush") && !whole) return;
     publisher_->await(0);
     faults::crash_point("after_ack");
@@ -226,23 +219,10 @@ void Session::publish(std::unique_ptr<Batch> batch) {
     const auto last_seq = batch->last_seq();
     publisher_->publish(std::move(batch));
     if (faults::mutant("sent_on_enqueue")) {
-        position_.last_seq = last_seq;
+        progress_.delivered(0, last_seq);
         record(PositionLog::Durability::flushed);
     }
     faults::crash_point("after_produce");
-}
-
-void Session::delivered(std::size_t events, std::int64_t last_seq) {
-    position_.last_seq = last_seq;
-    status_.set_trouble({});
-    count(events);
-}
-
-void Session::count(std::size_t events) {
-    position_.published += static_cast<std::int64_t>(events);
-    settled_ = false;
-    status_.published.Increment(static_cast<double>(events));
-    status_.position.Set(static_cast<double>(position_.published));
 }
 
 void Session::check() {
@@ -251,7 +231,7 @@ void Session::check() {
         throw Fenced{"the lease of shard " + std::to_string(settings_.shard) + " is lost"};
     // Without a publisher yet, Kafka is being asked for the last position of exactly_once.
     const auto stalled =
-        publisher_ ? publisher_->stalled() : std::optional{Clock::now() - recorded_};
+        publisher_ ? publisher_->stalled() : std::optional{progress_.since_recorded()};
     if (!stalled) return;
     if (*stalled > trouble_after) status_.set_trouble("Kafka acknowledges nothing");
     if (stop_.stop_requested() && !stopping_since_) stopping_since_ = Clock::now();
@@ -262,23 +242,18 @@ void Session::check() {
 }
 
 void Session::close_window() {
-    position_.lower = *position_.upper;
-    position_.upper.reset();
-    position_.last_seq = 0;
-    settled_ = false;
+    progress_.close_window();
     if (settings_.exactly_once) settle();  // nobody sees its events before
 }
 
 void Session::settle() {
-    if (!settled_) record(PositionLog::Durability::eventual);
+    if (!progress_.settled()) record(PositionLog::Durability::eventual);
 }
 
 void Session::record(PositionLog::Durability durability) {
-    publisher_->commit([this] { return log_.to_record(position_); });
-    log_.record(position_, durability);
+    publisher_->commit([this] { return log_.to_record(progress_.at()); });
+    progress_.record(durability);
     source_.passed_a_transaction();
-    settled_ = true;
-    recorded_ = Clock::now();
 }
 
 void Session::rest(const Poll& poll) {

@@ -14,6 +14,7 @@
 #include "relay/housekeeping.hpp"
 #include "relay/lease.hpp"
 #include "relay/position.hpp"
+#include "relay/progress.hpp"
 #include "relay/publisher.hpp"
 #include "relay/requests.hpp"
 #include "relay/retries.hpp"
@@ -47,8 +48,6 @@ private:
     void publish_window(Poll poll);
     void publish_in_chunks();
     void publish(std::unique_ptr<Batch> batch);
-    void delivered(std::size_t events, std::int64_t last_seq);
-    void count(std::size_t events);
     void check();
     void close_window();
     void settle();
@@ -63,18 +62,17 @@ private:
 
     Connection connection_;
     PositionLog log_;
+    Progress progress_;
     TableSource source_;
     Doorbell doorbell_;
     DeadLetters dead_letters_;
     Requests requests_;
-    Position position_;
-    bool settled_ = true;  // the recorded position is the one in memory
     std::optional<Publisher> publisher_;
     std::optional<Retries> retries_;
     std::unique_ptr<Lease> lease_;
     std::unique_ptr<Housekeeping> housekeeping_;
     std::optional<Clock::time_point> stopping_since_;
-    Clock::time_point recorded_, last_event_;
+    Clock::time_point last_event_;
     std::size_t window_events_ = 0;
 };
 

@@ -1,0 +1,50 @@
+#include "relay/config.hpp"
+
+namespace relay {
+namespace {
+
+std::string spelled(std::string name, char separator, bool upper) {
+    for (char& c : name) {
+        if (c == '.' || c == '_') c = separator;
+        if (upper && c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    }
+    return name;
+}
+
+}  // namespace
+
+std::string Option::flag() const { return "--" + spelled(name, '-', false); }
+std::string Option::environment() const { return "POSTROOM_" + spelled(name, '_', true); }
+
+const std::vector<Option>& options() {
+    static const std::vector<Option> all{
+        {"database.dsn", "", "libpq connection string of a role in postroom_relay", true},
+        {"database.dsn_file", "", "read database.dsn from the first line of this file"},
+        {"kafka.brokers", "", "bootstrap servers, host:port,…"},
+        {"kafka.topic_prefix", "outbox.event.", "topic = prefix + aggregatetype"},
+        {"kafka.partitions", "3", "of topics that the relay creates"},
+        {"kafka.replication", "1", "of topics that the relay creates"},
+        {"kafka.create_topics", "true",
+         "create missing topics; otherwise their events are dead letters"},
+        {"kafka.compression", "lz4", "none, gzip, snappy, lz4 or zstd"},
+        {"kafka.position_topic_prefix", "postroom.position.",
+         "of the topics that hold exactly_once's positions, one a shard"},
+        {"relay.delivery", "at_least_once",
+         "at_least_once, or exactly_once: by Kafka transactions, for read_committed consumers"},
+        {"relay.holder", "", "name in outbox.lease (default: host and process id)"},
+        {"relay.lease_ms", "5000", "how long a dead relay keeps its successor waiting"},
+        {"relay.poll_ms", "1", "between polls while awake"},
+        {"relay.idle_ms", "1000", "without events for this long it sleeps until rung"},
+        {"relay.stall_ms", "60000",
+         "without progress at Kafka for this long the producer is replaced"},
+        {"relay.stop_ms", "10000", "for a graceful stop to deliver what is queued"},
+        {"relay.window_rows", "5000", "larger windows are read in chunks by COPY"},
+        {"relay.stop_when_drained", "false", "exit 0 once nothing is pending"},
+        {"admin.listen", "127.0.0.1:9464",
+         "host:port of /livez /readyz /metrics; port 0 picks one, empty is off"},
+        {"log.level", "info", "debug, info, warn or error"},
+    };
+    return all;
+}
+
+}  // namespace relay

@@ -1,0 +1,67 @@
+#include "relay/progress.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace relay {
+
+std::chrono::steady_clock::duration Progress::since_recorded() const {
+    return Clock::now() - recorded_;
+}
+
+void Progress::begin(Position position) {
+    position_ = std::move(position);
+    recorded_ = Clock::now();
+    status_.position.Set(static_cast<double>(position_.published));
+}
+
+void Progress::catch_up(const std::string& record) {
+    // What a transaction committed is published, whether or not its position has reached the
+    // database.
+    const auto committed = log_.from_record(record);
+    if (!committed || committed->published <= position_.published) return;
+    spdlog::info("{} events more were committed to Kafka than the database knows of",
+                 committed->published - position_.published);
+    position_.lower = committed->lower;
+    position_.upper = committed->upper;
+    position_.last_seq = committed->last_seq;
+    position_.published = committed->published;
+    settled_ = false;
+}
+
+void Progress::open_window(Edge upper, std::int64_t last_seq) {
+    position_.upper = std::move(upper);
+    position_.last_seq = last_seq;
+}
+
+void Progress::delivered(std::size_t events, std::int64_t last_seq) {
+    position_.last_seq = last_seq;
+    count(events);
+}
+
+void Progress::count(std::size_t events) {
+    position_.published += static_cast<std::int64_t>(events);
+    settled_ = false;
+    status_.published.Increment(static_cast<double>(events));
+    status_.position.Set(static_cast<double>(position_.published));
+}
+
+void Progress::close_window() {
+    skip_to(*position_.upper);
+    position_.upper.reset();
+    position_.last_seq = 0;
+}
+
+void Progress::skip_to(Edge lower) {
+    position_.lower = std::move(lower);
+    settled_ = false;
+}
+
+void Progress::record(PositionLog::Durability durability) {
+    log_.record(position_, durability);
+    settled_ = true;
+    recorded_ = Clock::now();
+}
+
+}  // namespace relay
