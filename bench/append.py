@@ -10,7 +10,8 @@ append, rings  with nobody awake: a notification at every commit
 with a relay   as "append, awake", but the holder is a relay at work, its broker on the same cores
 
 All of it twice: "parsed", each statement sent as libpqxx and most drivers send it, and "prepared".
-The cases take turns, each round from an empty table, so that a disturbance hits them alike.
+The cases take turns in short rounds, every second one in reverse, each case from an empty table; a
+share is the median of the rounds' own shares, so that a disturbance hits both sides or is outvoted.
 """
 
 import argparse
@@ -156,12 +157,9 @@ def measure_all(stand, options):
     for round_number in range(options.rounds):
         with stage(f"round {round_number + 1} of {options.rounds}"):
             for load, cases in rates.items():
-                for case, taken in cases.items():
-                    taken.append(stand.measure(case, load, options.seconds))
-    return {
-        load: {case: median(taken) for case, taken in cases.items()}
-        for load, cases in rates.items()
-    }
+                for case in list(cases)[:: -1 if round_number % 2 else 1]:
+                    cases[case].append(stand.measure(case, load, options.seconds))
+    return rates
 
 
 def median(rates):
@@ -169,16 +167,29 @@ def median(rates):
 
 
 def share(cases, case, of):
-    return cases[case].transactions_per_second / cases[of].transactions_per_second
+    """The median of the rounds' shares, and the lower and upper quartile."""
+    shares = [
+        one.transactions_per_second / other.transactions_per_second
+        for one, other in zip(cases[case], cases[of])
+    ]
+    lower, middle, upper = statistics.quantiles(shares, n=4, method="inclusive")
+    return {"median": middle, "quartiles": [lower, upper]}
+
+
+def shown(share):
+    lower, upper = share["quartiles"]
+    return f"{share['median']:.1%} ({lower:.0%}–{upper:.0%})"
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
+    if options.rounds < 2:
+        parser.error("quartiles need two rounds")
     before = report.machine()
     with servers.running() as (postgres, broker):
         rates = measure_all(Stand(postgres, broker), options)
@@ -189,12 +200,12 @@ def main():
             [
                 [
                     case,
-                    f"{rate.transactions_per_second:,.0f}",
-                    f"{share(cases, case, 'bare INSERT'):.1%}",
-                    f"{share(cases, case, 'append, awake'):.1%}",
-                    f"{rate.published_per_second:,.0f}",
+                    f"{median(taken).transactions_per_second:,.0f}",
+                    shown(share(cases, case, "bare INSERT")),
+                    shown(share(cases, case, "append, awake")),
+                    f"{median(taken).published_per_second:,.0f}",
                 ]
-                for case, rate in cases.items()
+                for case, taken in cases.items()
             ],
         )
     report.save(
@@ -204,7 +215,7 @@ def main():
             "seconds": options.seconds,
             "rounds": options.rounds,
             "loads": {
-                str(load): {case: dataclasses.asdict(rate) for case, rate in cases.items()}
+                str(load): {case: dataclasses.asdict(median(taken)) for case, taken in cases.items()}
                 for load, cases in rates.items()
             },
             "awake_of_bare": {
