@@ -34,12 +34,6 @@ import connect as debezium
 PARTITIONS = 3
 RATES = [1000, 5000]
 BIN = pathlib.Path(os.environ["POSTROOM_BIN"]).resolve()
-FOR_LATENCY = {
-    "max.batch.size": "2048",
-    "max.queue.size": "8192",
-    "poll.interval.ms": "1",
-    "producer.override.linger.ms": "0",
-}
 
 
 class Bench:
@@ -74,9 +68,8 @@ class Bench:
         debezium.create_slot(self.dsn, slot)
         jars = os.environ["POSTROOM_DEBEZIUM_JARS"]
         with debezium.connect(servers.DIRECTORY, jars, self.brokers) as worker:
-            worker.start(
-                slot, debezium.connector(self.dsn, slot, f"{prefix}bench") | FOR_LATENCY
-            )
+            config = debezium.connector(self.dsn, slot, f"{prefix}bench", debezium.FOR_LATENCY)
+            worker.start(slot, config)
             yield
             worker.check(slot)
             worker.stop(slot)

@@ -4,18 +4,17 @@
     ./ops/bench relay [--events N] [--rounds N]
 
 Each shape fills one table. The ceiling and postroom take turns at draining it, in both delivery
-modes; Debezium then drains the same changes twice through two slots, in one JVM, so that its second
-drain is a warm one. Every drain has a fresh topic with the same partitions, and lasts from the
-start of its process (or connector) until the topic holds all events; in transactions, until the
-process has committed the last one and ended.
+modes; Debezium then drains the same changes, each time through a slot of its own: tuned for
+throughput twice in one JVM, so that the second drain is a warm one, then tuned for latency and at
+its defaults, each in a new JVM. Every drain has a fresh topic with the same partitions, and lasts
+from the start of its process (or connector) until the topic holds all events; in transactions,
+until the process has committed the last one and ended. Last comes a backlog five times as large.
 """
 
 import argparse
 import dataclasses
 import os
 import pathlib
-import statistics
-import subprocess
 import sys
 import time
 
@@ -25,6 +24,7 @@ sys.path += [str(HERE / "support"), str(HERE / "peers/debezium")]
 import database
 import report
 import servers  # first: it makes ops/stack importable
+from drain import Drain, Process, median, peak_mb
 from stages import stage
 
 import connect as debezium
@@ -32,48 +32,14 @@ import connect as debezium
 PARTITIONS = 3
 DRAIN_SECONDS = 300
 SHAPES = {"10 events a transaction": 10, "1 event a transaction": 1}
+LARGE = 5  # times the events, for the last shape
+# The name of a slot, and what a JVM drains through it; the same JVM for consecutive ones of a list.
+DEBEZIUM = {
+    "debezium tuned": [("first", debezium.TUNED), ("warm", debezium.TUNED)],
+    "debezium for latency": [("latency", debezium.FOR_LATENCY)],
+    "debezium at defaults": [("defaults", debezium.DEFAULTS)],
+}
 BIN = pathlib.Path(os.environ["POSTROOM_BIN"]).resolve()
-
-
-@dataclasses.dataclass
-class Drain:
-    events_per_second: float
-    cpu_us_per_event: float
-    peak_mb: float
-
-
-def median(drains):
-    return Drain(*(statistics.median(values) for values in zip(*map(dataclasses.astuple, drains))))
-
-
-class Process:
-    """A child whose use of resources is known when it has ended; killed if that is not awaited."""
-
-    def __init__(self, argv):
-        self._child = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
-        self._usage = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self._usage is None:
-            self._child.kill()
-            self._child.wait()
-
-    def check(self, flags=os.WNOHANG):
-        """Raises if it has failed."""
-        pid, status, usage = (
-            os.wait4(self._child.pid, flags) if self._usage is None else (0, 0, None)
-        )
-        if pid:
-            self._usage, self._child.returncode = usage, os.waitstatus_to_exitcode(status)
-        if self._child.returncode:
-            raise RuntimeError(f"{self._child.args[0]} failed: {self._child.stderr.read()}")
-
-    def wait(self):
-        self.check(flags=0)
-        return self._usage
 
 
 class Bench:
@@ -155,10 +121,10 @@ class Bench:
         argv = servers.relay(BIN / "postroom", self.dsn, self.brokers)
         return [*argv, "--kafka-topic-prefix", prefix, "--relay-stop-when-drained", "true"], topic
 
-    def debezium(self, worker, slot):
+    def debezium(self, worker, slot, settings):
         _, topic = self.fresh_topic()
         before, started = servers.cpu_seconds(worker.process.pid), time.monotonic()
-        worker.start(slot, debezium.connector(self.dsn, slot, topic))
+        worker.start(slot, debezium.connector(self.dsn, slot, topic, settings))
         self.await_all(topic, lambda: worker.check(slot))
         elapsed = time.monotonic() - started
         used = servers.cpu_seconds(worker.process.pid) - before
@@ -167,41 +133,58 @@ class Bench:
         return Drain(self.events / elapsed, used / self.events * 1e6, peak_mb(worker.process.pid))
 
 
-def peak_mb(pid):
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+def fill(postgres, events, per_transaction):
+    dsn = database.create(postgres, "bench", BIN / "postroom")
+    first, *others = (slot for slots in DEBEZIUM.values() for slot, _ in slots)
+    debezium.create_slot(dsn, first)
+    for slot in others:
+        debezium.copy_slot(dsn, first, slot)
+    with stage(f"{events:,} events, {per_transaction} a transaction"):
+        database.fill(dsn, events, per_transaction)
+    return dsn
+
+
+def take_turns(ways, rounds):
+    with stage("warming up the broker"):
+        for drain in ways.values():
+            drain()
+    drains = {name: [] for name in ways}
+    for round_number in range(rounds):
+        with stage(f"round {round_number + 1} of {rounds}"):
+            for name, drain in ways.items():
+                drains[name].append(drain())
+    return {name: median(taken) for name, taken in drains.items()}
 
 
 def measure(postgres, broker, per_transaction, options):
-    dsn = database.create(postgres, "bench", BIN / "postroom")
-    debezium.create_slot(dsn, "first")
-    debezium.copy_slot(dsn, "first", "warm")
-    with stage(f"{options.events:,} events, {per_transaction} a transaction"):
-        database.fill(dsn, options.events, per_transaction)
+    dsn = fill(postgres, options.events, per_transaction)
     bench = Bench(dsn, broker, options.events)
-    taking_turns = {
-        "ceiling": bench.ceiling,
-        "postroom": bench.postroom,
-        "ceiling, transactions": bench.ceiling_in_transactions,
-        "postroom, exactly_once": bench.postroom_exactly_once,
-    }
-    with stage("warming up the broker"):
-        for drain in taking_turns.values():
-            drain()
-    drains = {name: [] for name in taking_turns}
-    for round_number in range(options.rounds):
-        with stage(f"round {round_number + 1} of {options.rounds}"):
-            for name, drain in taking_turns.items():
-                drains[name].append(drain())
-    with (
-        stage("Debezium, twice"),
-        debezium.connect(
-            servers.DIRECTORY, os.environ["POSTROOM_DEBEZIUM_JARS"], broker.brokers
-        ) as worker,
-    ):
-        drains["debezium first"] = [bench.debezium(worker, "first")]
-        drains["debezium warm"] = [bench.debezium(worker, "warm")]
-    return {name: median(taken) for name, taken in drains.items()}
+    drains = take_turns(
+        {
+            "ceiling": bench.ceiling,
+            "postroom": bench.postroom,
+            "ceiling, transactions": bench.ceiling_in_transactions,
+            "postroom, exactly_once": bench.postroom_exactly_once,
+        },
+        options.rounds,
+    )
+    jars = os.environ["POSTROOM_DEBEZIUM_JARS"]
+    for name, slots in DEBEZIUM.items():
+        with stage(name), debezium.connect(servers.DIRECTORY, jars, broker.brokers) as worker:
+            for slot, settings in slots:
+                key = f"{name}, {slot}" if len(slots) > 1 else name
+                drains[key] = bench.debezium(worker, slot, settings)
+    return drains
+
+
+def measure_large(postgres, broker, options):
+    events = LARGE * options.events
+    dsn = database.create(postgres, "bench", BIN / "postroom")
+    with stage(f"{events:,} events"):
+        database.fill(dsn, events, 10)
+    bench = Bench(dsn, broker, events)
+    ways = {"ceiling": bench.ceiling, "postroom": bench.postroom}
+    return take_turns(ways, max(1, options.rounds // 2))
 
 
 def print_shape(shape, drains):
@@ -222,6 +205,14 @@ def print_shape(shape, drains):
     )
 
 
+def ratios(results, relay, other):
+    return {
+        shape: drains[relay].events_per_second / drains[other].events_per_second
+        for shape, drains in results.items()
+        if other in drains
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -234,6 +225,10 @@ def main():
         with servers.running() as (postgres, broker):
             results[shape] = measure(postgres, broker, per_transaction, options)
         print_shape(shape, results[shape])
+    large = f"{LARGE * options.events:,} events"
+    with servers.running() as (postgres, broker):
+        results[large] = measure_large(postgres, broker, options)
+    print_shape(large, results[large])
     report.save(
         "relay",
         before,
@@ -245,18 +240,14 @@ def main():
                 shape: {name: dataclasses.asdict(drain) for name, drain in drains.items()}
                 for shape, drains in results.items()
             },
-            "postroom_of_ceiling": {
-                s: r["postroom"].events_per_second / r["ceiling"].events_per_second
-                for s, r in results.items()
-            },
-            "exactly_once_of_ceiling": {
-                s: r["postroom, exactly_once"].events_per_second
-                / r["ceiling, transactions"].events_per_second
-                for s, r in results.items()
-            },
-            "postroom_of_debezium_warm": {
-                s: r["postroom"].events_per_second / r["debezium warm"].events_per_second
-                for s, r in results.items()
+            "postroom_of_ceiling": ratios(results, "postroom", "ceiling"),
+            "exactly_once_of_ceiling": ratios(
+                results, "postroom, exactly_once", "ceiling, transactions"
+            ),
+            "postroom_of_debezium": {
+                name: ratios(results, "postroom", name)
+                for name in results[next(iter(SHAPES))]
+                if name.startswith("debezium")
             },
         },
     )

@@ -151,7 +151,8 @@ def by_debezium(dsn, name, events):
         tempfile.TemporaryDirectory() as directory,
         debezium.connect(pathlib.Path(directory), JARS, BROKERS, heap="512m") as worker,
     ):
-        worker.start(name, debezium.connector(dsn, name, f"{name}.debezium.${{routedByValue}}"))
+        topic = f"{name}.debezium.${{routedByValue}}"
+        worker.start(name, debezium.connector(dsn, name, topic, debezium.TUNED))
         return read(f"{name}.debezium.order", events, check=lambda: worker.check(name))
 
 

@@ -28,8 +28,27 @@ def copy_slot(dsn, source, name):
         connection.execute("select pg_copy_logical_replication_slot(%s, %s)", [source, name])
 
 
-def connector(dsn, slot, topic):
-    """The Outbox Event Router, tuned for throughput; topic may hold ${routedByValue}."""
+TUNED = {
+    "max.batch.size": "16384",
+    "max.queue.size": "65536",
+    "poll.interval.ms": "5",
+    "producer.override.compression.type": "lz4",
+    "producer.override.linger.ms": "5",
+    "producer.override.batch.size": "900000",
+    "producer.override.buffer.memory": "134217728",
+}
+FOR_LATENCY = {
+    "max.batch.size": "2048",
+    "max.queue.size": "8192",
+    "poll.interval.ms": "1",
+    "producer.override.compression.type": "lz4",
+    "producer.override.linger.ms": "0",
+}
+DEFAULTS = {}
+
+
+def connector(dsn, slot, topic, settings):
+    """The Outbox Event Router; topic may hold ${routedByValue}, settings is one of those above."""
     to = psycopg.conninfo.conninfo_to_dict(dsn)
     return {
         "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
@@ -47,9 +66,6 @@ def connector(dsn, slot, topic):
         "table.include.list": "outbox.event",
         "snapshot.mode": "no_data",
         "tombstones.on.delete": "false",
-        "max.batch.size": "16384",
-        "max.queue.size": "65536",
-        "poll.interval.ms": "5",
         "transforms": "outbox",
         "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
         "transforms.outbox.table.fields.additional.placement": "type:header:type",
@@ -57,10 +73,7 @@ def connector(dsn, slot, topic):
         "key.converter": "org.apache.kafka.connect.storage.StringConverter",
         "value.converter": "org.apache.kafka.connect.storage.StringConverter",
         "header.converter": "org.apache.kafka.connect.storage.StringConverter",
-        "producer.override.compression.type": "lz4",
-        "producer.override.linger.ms": "5",
-        "producer.override.batch.size": "900000",
-        "producer.override.buffer.memory": "134217728",
+        **settings,
     }
 
 
