@@ -22,6 +22,6 @@ begin
 end
 $$;
 comment on function outbox.ring() is
-    'Wakes a sleeping relay at commit, unless none is there or the server''s notification queue is half full. PostgreSQL '
-    'prepares no transaction that has notified: before a PREPARE TRANSACTION, set local outbox.ring = off. What has not '
-    'rung, the relay finds within a second';
+    'Wakes a sleeping relay at commit, unless none is there or the server''s notification queue is half full. '
+    'PostgreSQL prepares no transaction that has notified: before a PREPARE TRANSACTION, set local outbox.ring = off. '
+    'What has not rung, the relay finds within a second';
