@@ -17,7 +17,9 @@ import time
 
 TIME_LIMIT_S = 240
 
-# mutant: (row of the fault table; test, of relay_test or chaos_test; what its failure must say)
+PROGRAMS = {"Relay": "relay_test", "InboxHistory": "append_test"}  # of a suite; else chaos_test
+
+# mutant: (row of the fault table; test; what its failure must say)
 MUTANTS = {
     "unopened": (1, "Relay.LosesNothingOfTopicsThatItHasJustCreated", r"lost=[1-9]"),
     "advance_at_read": (1, "RelayCrash.AfterReadLosesNothing", r"lost=[1-9]"),
@@ -62,12 +64,16 @@ MUTANTS = {
     "wall_clock_lease": (25, "Succession.ClocksAnHourOffMoveNoLease",
                          r"the lease changed hands while its holder lived"),
     "offsets_first": (26, "ConsumerCrash.AfterTheEffectLosesAndRepeatsNothing", r"missing=[1-9]"),
+    "undrained": (27, "Rebalance.WhileEventsFlowLosesRepeatsAndReordersNoEffect",
+                  r"missing=[1-9]"),
     "check_then_insert": (28, "ConsumerCrash.ConcurrentCopiesTakeEffectOnce", r"twice=[1-9]"),
+    "short_purge": (29, "InboxHistory.ForgetsTheDaysBeyondRetentionAndRefusesTheirEvents",
+                    r"applied twice"),
 }
 
 
 def run(bin_dir: pathlib.Path, test: str, mutant: str | None) -> tuple[int, str]:
-    program = bin_dir / ("relay_test" if test.startswith("Relay.") else "chaos_test")
+    program = bin_dir / PROGRAMS.get(test.split(".")[0], "chaos_test")
     environment = {name: value for name, value in os.environ.items() if name != "POSTROOM_MUTANT"}
     if mutant:
         environment["POSTROOM_MUTANT"] = mutant

@@ -1,9 +1,11 @@
-// What the inbox forgets, it refuses: nothing is applied twice.
+// Fault 29: a replay from before the inbox's history. What it forgets, it refuses: nothing is
+// applied twice.
 #include <gtest/gtest.h>
 
 #include <pqxx/pqxx>
 #include <string>
 
+#include "faults.hpp"
 #include "support/database.hpp"
 
 namespace {
@@ -26,6 +28,11 @@ protected:
         return fresh;
     }
     int drop() {
+        if (faults::mutant("short_purge")) {  // forgets, and lets what it has forgotten pass
+            pqxx::nontransaction{owner_}.exec(
+                "create or replace function inbox.refuse_forgotten() returns trigger "
+                "language plpgsql as 'begin return new; end'");
+        }
         pqxx::nontransaction tx{service_};
         return tx.query_value<int>("select inbox.drop_history()");
     }
