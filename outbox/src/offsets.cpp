@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "faults.hpp"
+
 namespace outbox {
 
 void Offsets::begin(const Partition& partition, std::int64_t offset) {
@@ -18,8 +20,8 @@ void Offsets::finish(const Partition& partition, std::int64_t offset) {
 Offsets::Positions Offsets::take() {
     Positions positions;
     for (auto& [partition, progress] : partitions_) {
-        const auto position =
-            progress.unfinished.empty() ? progress.next : *progress.unfinished.begin();
+        const bool drained = progress.unfinished.empty() || faults::mutant("undrained");
+        const auto position = drained ? progress.next : *progress.unfinished.begin();
         if (position == progress.committed) continue;
         progress.committed = position;
         positions.emplace(partition, position);

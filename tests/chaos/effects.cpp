@@ -11,7 +11,10 @@ namespace {
 
 // Nothing here is unique: that an effect comes once is the inbox's business alone.
 constexpr auto create_sql = R"sql(
-    create table effect (event_id uuid not null, account text not null);
+    create table effect (
+        n bigint generated always as identity,
+        event_id uuid not null, account text not null, version bigint, partition int, process int
+    );
     create table total (account text primary key, changes bigint not null default 0);
     grant select, insert on effect to postroom_service;
     grant select, update on total to postroom_service
@@ -23,6 +26,17 @@ constexpr auto applied_sql = "select count(*) from effect";
 constexpr auto changes_sql = "select sum(changes)::bigint from total";
 constexpr auto redelivered_sql =
     "select coalesce(sum(redeliveries), 0)::bigint from inbox.received";
+constexpr auto out_of_order_sql = R"sql(
+    select count(*) from (
+        select version < max(version) over (partition by account order by n) as late from effect) e
+    where late
+)sql";
+constexpr auto handovers_sql = R"sql(
+    select count(*) from (
+        select process <> lag(process) over (partition by partition order by n) as moved
+        from effect) e
+    where moved
+)sql";
 constexpr auto dead_sql = "select coalesce(string_agg(error, '; '), 'none') from inbox.dead";
 
 }  // namespace
@@ -30,7 +44,7 @@ constexpr auto dead_sql = "select coalesce(string_agg(error, '; '), 'none') from
 std::ostream& operator<<(std::ostream& out, const EffectVerdict& verdict) {
     return out << "committed=" << verdict.committed << " missing=" << verdict.missing
                << " twice=" << verdict.twice << " undead=" << verdict.undead
-               << " changes=" << verdict.changes;
+               << " changes=" << verdict.changes << " out_of_order=" << verdict.out_of_order;
 }
 
 Effects::Effects(int accounts) {
@@ -43,10 +57,15 @@ Effects::Effects(int accounts) {
 
 support::Process Effects::consumer(const std::string& topic, const std::string& group,
                                    const std::string& crash_point) const {
+    return consumer(topic, group, {.environment = {{"POSTROOM_CRASH_AT", crash_point}}});
+}
+
+support::Process Effects::consumer(const std::string& topic, const std::string& group,
+                                   const Member& member) const {
     return support::Process{
         {.argv = {support::bin("chaos_consumer"), "chaos", database_.dsn("postroom_service"),
-                  support::kafka(), topic, group, "member"},
-         .env = {{"POSTROOM_CRASH_AT", crash_point}}}};
+                  member.brokers, topic, group, member.name},
+         .env = member.environment}};
 }
 
 std::int64_t Effects::number(const char* sql) const {
@@ -58,6 +77,8 @@ std::int64_t Effects::applied() const { return number(applied_sql); }
 
 std::int64_t Effects::redelivered() const { return number(redelivered_sql); }
 
+std::int64_t Effects::handovers() const { return number(handovers_sql); }
+
 std::string Effects::dead_letters() const {
     pqxx::connection connection{database_.dsn()};
     return pqxx::nontransaction{connection}.query_value<std::string>(dead_sql);
@@ -66,6 +87,7 @@ std::string Effects::dead_letters() const {
 EffectVerdict Effects::verdict(const Journal& journal) const {
     EffectVerdict verdict;
     verdict.changes = number(changes_sql);
+    verdict.out_of_order = number(out_of_order_sql);
     std::map<std::string, int> effects;
     pqxx::connection connection{database_.dsn()};
     for (const auto& [id, times] :
