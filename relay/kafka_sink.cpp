@@ -23,6 +23,7 @@ void add(rd_kafka_headers_t* headers, std::string_view name, std::string_view va
 Headers headers_of(const Row& row) {
     Headers headers{rd_kafka_headers_new(8), &rd_kafka_headers_destroy};
     add(headers.get(), "id", to_string(row.id));
+    if (faults::mutant("dedupe_by_seq")) add(headers.get(), "seq", std::to_string(row.seq));
     add(headers.get(), "type", row.type);
     if (!row.content_type.empty()) add(headers.get(), "content-type", row.content_type);
     if (!row.headers.empty()) {

@@ -29,7 +29,7 @@ PositionLog::PositionLog(Connection& connection, int shard)
     timeline_ = here.at(0, 1);
     scope_ = system_identifier_ + "-" + std::string{here.at(0, 2)} + "-" + std::to_string(shard_);
     const auto there = connection_.run(
-        "select system_identifier, timeline from outbox.current_position where shard = $1",
+        "select system_identifier, timeline, lower from outbox.current_position where shard = $1",
         {std::to_string(shard_)});
     if (there.rows() == 0)
         throw WrongSystem{"outbox.position has no row for shard " + std::to_string(shard_) +
@@ -45,7 +45,11 @@ PositionLog::PositionLog(Connection& connection, int shard)
             "nothing is published. Decide what to repeat, then run: select outbox.rebase(" +
             std::to_string(shard_) +
             ", SNAPSHOT); '1:1:' publishes all of the history again, "
-            "pg_current_snapshot() skips what is there"};
+            "pg_current_snapshot() skips what is there" +
+            (there.at(0, 0) == system_identifier_
+                 ? ", '" + std::string{there.at(0, 2)} +
+                       "' goes on from the position as this server knows it"
+                 : "")};
     }
 }
 

@@ -42,16 +42,35 @@ PostgresServer::PostgresServer(std::map<std::string, std::string> settings)
     : dir_{std::filesystem::temp_directory_path() / unique_name("postgres")},
       port_{free_port()},
       settings_{std::move(settings)} {
-    std::filesystem::create_directories(dir_);
+    make_directory();
     const auto password = dir_ / "password";
     std::ofstream{password} << "test\n";
-    give_to_user(dir_);
     give_to_user(password);
     Process create{{.argv = as_user("initdb", {"-D", dir_ / "data", "-U", user, "-A",
                                                "scram-sha-256", "--pwfile", password, "-E", "UTF8",
                                                "--locale=C.UTF-8", "--no-sync"})}};
     if (create.wait(limit) != 0) throw std::runtime_error{create.output()};
     start();
+}
+
+PostgresServer::PostgresServer(const PostgresServer& primary,
+                               std::map<std::string, std::string> settings)
+    : dir_{std::filesystem::temp_directory_path() / unique_name("standby")},
+      port_{free_port()},
+      settings_{std::move(settings)} {
+    make_directory();
+    Process copy{{.argv = as_user("pg_basebackup",
+                                  {"-D", dir_ / "data", "-d", primary.conninfo(), "-c", "fast",
+                                   "--write-recovery-conf", "--no-sync"})}};
+    if (copy.wait(limit) != 0) throw std::runtime_error{copy.output()};
+    start();
+    eventually(limit, "the standby to stream",
+               [this] { return holds("select status = 'streaming' from pg_stat_wal_receiver"); });
+}
+
+void PostgresServer::make_directory() const {
+    std::filesystem::create_directories(dir_);
+    give_to_user(dir_);
 }
 
 PostgresServer::~PostgresServer() {
@@ -92,6 +111,40 @@ void PostgresServer::start() {
 void PostgresServer::stop_immediately() {
     process_->signal(SIGQUIT);
     process_->wait(limit);
+}
+
+void PostgresServer::kill() {
+    process_->signal(SIGKILL);
+    process_->wait(limit);
+}
+
+bool PostgresServer::holds(const char* sql) const {
+    pqxx::connection session{conninfo() + " dbname=postgres"};
+    const auto rows = pqxx::nontransaction{session}.exec(sql);
+    return !rows.empty() && rows[0][0].as<bool>();
+}
+
+void PostgresServer::set(const std::string& name, const std::string& value) const {
+    pqxx::connection session{conninfo() + " dbname=postgres"};
+    pqxx::nontransaction tx{session};
+    tx.exec(std::format("alter system set {} = {}", name, tx.quote(value)));
+    tx.exec("select pg_reload_conf()");
+}
+
+void PostgresServer::stop_following() const {
+    set("primary_conninfo", "");
+    eventually(limit, "the standby to stop following",
+               [this] { return holds("select count(*) = 0 from pg_stat_wal_receiver"); });
+}
+
+void PostgresServer::promote() const {
+    if (!holds("select pg_promote()")) throw std::runtime_error{"the standby was not promoted"};
+}
+
+std::string failover_conninfo(const PostgresServer& one, const PostgresServer& other) {
+    return std::format(
+        "host=127.0.0.1,127.0.0.1 port={},{} user={} password=test target_session_attrs=read-write",
+        one.port_, other.port_, user);
 }
 
 }  // namespace support

@@ -5,6 +5,11 @@
 //   server.stop_immediately();  // nothing is flushed, every session is cut
 //   server.start();             // recovers, and returns once it accepts sessions
 //
+//   support::PostgresServer standby{server, {}};  // a physical copy, which follows it
+//   support::Database either{{"outbox"}, support::failover_conninfo(server, standby)};
+//   server.kill();
+//   standby.promote();
+//
 // On a loopback port that it keeps. Needs root, as it runs the server as the user postgres.
 #pragma once
 
@@ -21,6 +26,8 @@ namespace support {
 class PostgresServer {
 public:
     explicit PostgresServer(std::map<std::string, std::string> settings = {});
+    // A hot standby of a running server, once it streams from it.
+    PostgresServer(const PostgresServer& primary, std::map<std::string, std::string> settings);
     ~PostgresServer();  // ends it and removes its data
     PostgresServer(const PostgresServer&) = delete;
     PostgresServer& operator=(const PostgresServer&) = delete;
@@ -28,12 +35,24 @@ public:
     std::string conninfo() const;  // a superuser's, without dbname
     void start();
     void stop_immediately();
+    void kill();  // SIGKILL; its sessions end when they notice
+    // A setting that a running server can take, by ALTER SYSTEM.
+    void set(const std::string& name, const std::string& value) const;
+    void stop_following() const;  // a standby's: what the primary writes from now on is not here
+    void promote() const;
 
 private:
+    friend std::string failover_conninfo(const PostgresServer&, const PostgresServer&);
+    void make_directory() const;
+    bool holds(const char* sql) const;
+
     std::filesystem::path dir_;
     int port_;
     std::map<std::string, std::string> settings_;
     std::unique_ptr<Process> process_;
 };
+
+// Of whichever of the two takes writes.
+std::string failover_conninfo(const PostgresServer& one, const PostgresServer& other);
 
 }  // namespace support

@@ -1,0 +1,145 @@
+// Faults 13 and 14: the primary is killed, and a physical standby takes its place: one that had all
+// that was acknowledged, and one that lagged.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <pqxx/pqxx>
+#include <set>
+
+#include "chaos/effects.hpp"
+#include "chaos/stage.hpp"
+#include "chaos/writers.hpp"
+#include "faults.hpp"
+#include "support/postgres_server.hpp"
+#include "support/wait.hpp"
+
+namespace chaos {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto reused_sql =
+    "select count(*) from outbox.event where tx >= $1::text::xid8 and seq <= $2";
+
+class Failover : public testing::Test {
+protected:
+    // Whoever waits for the standby waits from now on; whoever does not, goes on.
+    bool goes_on_without_the_standby(std::size_t commits, std::chrono::milliseconds limit) {
+        standby_.stop_following();
+        const auto before = committed();
+        return support::happens_within(limit, [&] { return committed() > before + commits; });
+    }
+    // The writers follow by themselves; the relay asks first.
+    // From which transaction on.
+    std::string fail_over(support::Process& relay) {
+        primary_.kill();
+        standby_.promote();
+        const auto promoted_at =
+            one<std::string>("select pg_snapshot_xmax(pg_current_snapshot())::text");
+        relay.signal(SIGCONT);
+        EXPECT_EQ(WEXITSTATUS(relay.wait(30s)), 1) << "a standby passes for its primary";
+        EXPECT_TRUE(relay.output().contains("'" + lower() + "' goes on from the position"))
+            << relay.output();
+        return promoted_at;
+    }
+    std::string lower() const { return one<std::string>("select lower from outbox.current_position"); }
+    nlohmann::json rebase(const std::string& how) const {
+        support::Process command{
+            {.argv = {support::bin("postroom"), "rebase", "--shard", "0", "--from", lower(), how,
+                      "-o", "json"},
+             .env = {{"POSTROOM_DSN", stage_.database().dsn("postroom_operator")}}}};
+        EXPECT_EQ(command.wait(30s), 0) << command.output();
+        return nlohmann::json::parse(command.output());
+    }
+    template <typename T>
+    T one(const char* sql, const pqxx::params& parameters = {}) const {
+        pqxx::connection connection{stage_.database().dsn()};
+        return pqxx::nontransaction{connection}.query_value<T>(sql, parameters);
+    }
+    // Lost is what was acknowledged and is neither here nor in the log, and nothing else; whatever
+    // is in the log takes effect once.
+    void expect_exact_loss() const {
+        std::set<std::string> here, in_log;
+        pqxx::connection connection{stage_.database().dsn()};
+        for (const auto& [id] : pqxx::nontransaction{connection}.query<std::string>(
+                 "select id::text from outbox.event"))
+            here.insert(id);
+        for (const auto& record : stage_.log()) in_log.insert(record.headers.at("id"));
+        const auto entries = journal_.entries();
+        const auto lost = std::ranges::count_if(entries, [&](const auto& entry) {
+            return entry.second.outcome == Outcome::committed && !here.contains(entry.first) &&
+                   !in_log.contains(entry.first);
+        });
+        const Verdict verdict = stage_.verdict(journal_);
+        EXPECT_GT(lost, 0) << verdict;  // F
+        EXPECT_GT(std::ranges::count_if(in_log, [&](const auto& id) { return !here.contains(id); }),
+                  0);  // F
+        EXPECT_EQ(verdict.lost, lost) << verdict;
+        EXPECT_EQ(verdict.undead + verdict.strangers, 0U) << verdict;
+
+        const Effects effects{Stage::accounts};
+        auto consumer = effects.consumer(stage_.topic(), support::unique_name("group"));
+        const auto published = static_cast<std::int64_t>(in_log.size());
+        support::happens_within(20s, [&] { return effects.applied() >= published; });
+        EXPECT_TRUE(stops_gracefully(consumer)) << consumer.output();
+        const EffectVerdict effect = effects.verdict(journal_);
+        EXPECT_EQ(effect.missing, lost) << "an id that was given again hides an event: " << effect;
+        EXPECT_EQ(effect.twice + effect.undead, 0U) << effect;
+        EXPECT_EQ(effect.changes, published) << effect;
+    }
+    std::size_t committed() const { return journal_.count(Outcome::committed); }
+
+    support::PostgresServer primary_;
+    support::PostgresServer standby_{primary_, {}};
+    Stage stage_{support::kafka(), 1, {}, support::failover_conninfo(primary_, standby_)};
+    Journal journal_;
+};
+
+TEST_F(Failover, ToAStandbyThatWasWaitedForLosesNothingAndKeepsTheOrder) {
+    primary_.set("synchronous_standby_names", faults::mutant("asynchronous") ? "" : "*");
+    auto relay = stage_.relay();
+    Writers writers{stage_.database(), {.seed = seed(), .reconnects = true}, journal_};
+    stage_.await_published(500);
+    EXPECT_FALSE(goes_on_without_the_standby(20, 1s)) << "commits do not wait for the standby";  // F
+    fail_over(relay);
+    const auto before = committed();
+    support::eventually(30s, "commits on the new primary", [&] { return committed() > before + 300; });
+    writers.stop();
+    rebase("--yes");
+    auto successor = stage_.relay();
+    stage_.await_drained();
+    EXPECT_TRUE(stops_gracefully(successor)) << successor.output();
+    const Verdict verdict = stage_.verdict(journal_);
+    EXPECT_TRUE(verdict.sound()) << verdict;
+}
+
+// What the standby never had is gone, whatever the relay does; of what it had, nothing is. Its rows
+// go by numbers that the dead primary had given to other events, some of which are published.
+TEST_F(Failover, ToAStandbyThatLaggedLosesWhatItLackedAndRepeatsNoEffect) {
+    auto relay = stage_.relay();
+    Writers writers{stage_.database(), {.seed = seed(), .reconnects = true}, journal_};
+    stage_.await_published(300);
+    ASSERT_TRUE(goes_on_without_the_standby(200, 30s));
+    relay.signal(SIGSTOP);
+    const auto published = committed();
+    support::eventually(30s, "unpublished commits", [&] { return committed() > published + 100; });
+    const auto newest = one<std::int64_t>("select max(seq) from outbox.event");
+    const auto promoted_at = fail_over(relay);
+    const auto reused = [&] {
+        return one<std::int64_t>(reused_sql, pqxx::params{promoted_at, newest});
+    };
+    support::eventually(30s, "ids to be given again", [&] { return reused() > 100; });  // F
+    writers.stop();
+    EXPECT_EQ(rebase("--dry-run")[0]["to_publish"], stage_.pending());
+    rebase("--yes");
+    auto successor = stage_.relay();
+    stage_.await_drained();
+    EXPECT_TRUE(stops_gracefully(successor)) << successor.output();
+    expect_exact_loss();
+}
+
+}  // namespace
+}  // namespace chaos
