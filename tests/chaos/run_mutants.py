@@ -57,6 +57,8 @@ MUTANTS = {
                          r"an event that rang nobody is not published"),
     "blind_ring": (16, "Doorbell.AFullNotificationQueueHoldsUpNeitherWritersNorTheRelay",
                    r"a notification fails a writer"),
+    "swallow_the_error": (17, "FullDisk.OfTheDatabaseLosesNothingThatWasAcknowledged",
+                          r"lost=[1-9]"),
     "acks_1": (19, "BrokerDeath.CountsNothingAsPublishedThatOneBrokerAloneHolds",
                r"published rose from \d+ to \d+ with one replica"),
     "no_alarm": (21, "DeletedTopic.IsReportedAndWhatItHeldCanBeRepeated", r"no alarm: "),

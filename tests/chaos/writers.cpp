@@ -5,6 +5,7 @@
 #include <iostream>
 #include <random>
 
+#include "faults.hpp"
 #include "support/wait.hpp"
 
 namespace chaos {
@@ -33,11 +34,12 @@ constexpr auto insert_sql = R"sql(
     select event.id, changed.version from event, changed
 )sql";
 
-// Whether the connection was lost, by whichever end.
+// Whether the connection was lost, by whichever end: a full disk ends the server as well.
 bool is_cut(const pqxx::failure& error) {
     if (dynamic_cast<const pqxx::broken_connection*>(&error) != nullptr) return true;
     const auto* refused = dynamic_cast<const pqxx::sql_error*>(&error);
-    return refused != nullptr && refused->sqlstate().starts_with("57P");
+    return refused != nullptr &&
+           (refused->sqlstate().starts_with("57P") || refused->sqlstate() == "53100");
 }
 
 }  // namespace
@@ -115,7 +117,8 @@ void Transaction::commit() {
     try {
         session_.exec("commit");
     } catch (const pqxx::failure& error) {
-        if (is_cut(error)) finish(Outcome::unknown);
+        const bool swallowed = faults::mutant("swallow_the_error");
+        if (is_cut(error)) finish(swallowed ? Outcome::committed : Outcome::unknown);
         throw;
     }
     finish(Outcome::committed);

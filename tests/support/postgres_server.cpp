@@ -38,7 +38,8 @@ void give_to_user(const std::filesystem::path& path) {
 
 }  // namespace
 
-PostgresServer::PostgresServer(std::map<std::string, std::string> settings)
+PostgresServer::PostgresServer(std::map<std::string, std::string> settings,
+                               const std::filesystem::path& wal)
     : dir_{std::filesystem::temp_directory_path() / unique_name("postgres")},
       port_{free_port()},
       settings_{std::move(settings)} {
@@ -46,9 +47,14 @@ PostgresServer::PostgresServer(std::map<std::string, std::string> settings)
     const auto password = dir_ / "password";
     std::ofstream{password} << "test\n";
     give_to_user(password);
-    Process create{{.argv = as_user("initdb", {"-D", dir_ / "data", "-U", user, "-A",
-                                               "scram-sha-256", "--pwfile", password, "-E", "UTF8",
-                                               "--locale=C.UTF-8", "--no-sync"})}};
+    std::vector<std::string> arguments{
+        "-D",     dir_ / "data", "-U", user,   "-A",        "scram-sha-256", "--pwfile",
+        password, "-E",          "UTF8", "--locale=C.UTF-8", "--no-sync"};
+    if (!wal.empty()) {
+        give_to_user(wal);
+        arguments.insert(arguments.end(), {"--waldir", wal, "--wal-segsize", "1"});
+    }
+    Process create{{.argv = as_user("initdb", arguments)}};
     if (create.wait(limit) != 0) throw std::runtime_error{create.output()};
     start();
 }
@@ -112,6 +118,8 @@ void PostgresServer::stop_immediately() {
     process_->signal(SIGQUIT);
     process_->wait(limit);
 }
+
+std::string PostgresServer::log() const { return process_->output(); }
 
 void PostgresServer::kill() {
     process_->signal(SIGKILL);

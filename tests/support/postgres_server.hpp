@@ -25,7 +25,9 @@ namespace support {
 
 class PostgresServer {
 public:
-    explicit PostgresServer(std::map<std::string, std::string> settings = {});
+    // wal: an empty directory for the log, in files of a mebibyte; beside the data unless told.
+    explicit PostgresServer(std::map<std::string, std::string> settings = {},
+                            const std::filesystem::path& wal = {});
     // A hot standby of a running server, once it streams from it.
     PostgresServer(const PostgresServer& primary, std::map<std::string, std::string> settings);
     ~PostgresServer();  // ends it and removes its data
@@ -35,7 +37,8 @@ public:
     std::string conninfo() const;  // a superuser's, without dbname
     void start();
     void stop_immediately();
-    void kill();  // SIGKILL; its sessions end when they notice
+    std::string log() const;  // since the last start
+    void kill();              // SIGKILL; its sessions end when they notice
     // A setting that a running server can take, by ALTER SYSTEM.
     void set(const std::string& name, const std::string& value) const;
     void stop_following() const;  // a standby's: what the primary writes from now on is not here
