@@ -34,12 +34,29 @@ constexpr auto trouble_sql = R"(
 update outbox.lease set trouble = nullif($2, ''), trouble_at = clock_timestamp()
 where shard = $1 and trouble is distinct from nullif($2, ''))";
 
+// What an alert is made of; the tables that it looks into are small, or ordered by an index.
+constexpr auto health_sql = R"(
+select (select count(*) from (select from outbox.dead_letter d
+                              where d.shard = $1 and d.resolved_at is null limit 10000) open),
+       pg_notification_queue_usage(),
+       coalesce(extract(epoch from clock_timestamp()
+                - (select e.created_at from outbox.event e order by e.seq limit 1)), 0)::float8,
+       extract(epoch from s.retain_for)::float8
+from outbox.setting s)";
+
+double real(const Result& rows, int column) { return std::stod(std::string{rows.at(0, column)}); }
+
 void measure(Connection& connection, int shard, Status& status) {
     const auto row = connection.run(pending_sql, {std::to_string(shard)});
     const auto counted = row.number(0, 0);
     status.pending.Set(
         static_cast<double>(counted < 10'000 ? counted : counted + row.number(0, 2)));
-    status.oldest_age.Set(std::stod(std::string{row.at(0, 1)}));
+    status.oldest_age.Set(real(row, 1));
+    const auto health = connection.run(health_sql, {std::to_string(shard)});
+    status.dead.Set(real(health, 0));
+    status.notification_queue.Set(real(health, 1));
+    status.history_age.Set(real(health, 2));
+    status.retain_for.Set(real(health, 3));
 }
 
 // Runs what needs a lock that an open transaction may hold up: then there is another time.
@@ -77,8 +94,9 @@ Housekeeping::~Housekeeping() {
     thread_.request_stop();
     thread_.join();
     // Another relay's to know, from now on.
-    status_.pending.Set(0);
-    status_.oldest_age.Set(0);
+    for (auto* gauge : {&status_.pending, &status_.oldest_age, &status_.dead,
+                        &status_.notification_queue, &status_.history_age, &status_.retain_for})
+        gauge->Set(0);
 }
 
 void Housekeeping::keep(const std::stop_token& stop) {

@@ -57,13 +57,20 @@ Status::Status()
       position{gauge("postroom_relay_position", "Events published since the outbox was made")},
       in_flight{
           gauge("postroom_relay_in_flight", "Events handed to Kafka and not acknowledged yet")},
-      awake{gauge("postroom_relay_awake", "1 while polling, 0 while waiting for the doorbell")} {
+      awake{gauge("postroom_relay_awake", "1 while polling, 0 while waiting for the doorbell")},
+      paused{gauge("postroom_relay_paused", "1 while an operator has paused the shard")},
+      dead{gauge("postroom_relay_dead", "Open dead letters and those behind them, 10000 at most")},
+      notification_queue{gauge("postroom_relay_notification_queue_ratio",
+                               "How full PostgreSQL's notification queue is, 0 to 1")},
+      history_age{gauge("postroom_relay_history_age_seconds", "Age of the oldest event kept")},
+      retain_for{gauge("postroom_relay_retain_seconds", "outbox.setting.retain_for")} {
     beat();
 }
 
 void Status::set(State state) {
     state_ = state;
     lease_held.Set(state == State::leading || state == State::paused ? 1 : 0);
+    paused.Set(state == State::paused ? 1 : 0);
 }
 
 void Status::set_trouble(const std::string& trouble) {

@@ -58,6 +58,11 @@ public:
     prometheus::Gauge& position;
     prometheus::Gauge& in_flight;
     prometheus::Gauge& awake;
+    prometheus::Gauge& paused;
+    prometheus::Gauge& dead;
+    prometheus::Gauge& notification_queue;
+    prometheus::Gauge& history_age;
+    prometheus::Gauge& retain_for;
 };
 
 }  // namespace relay
