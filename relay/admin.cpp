@@ -8,8 +8,9 @@
 
 namespace relay {
 
-Admin::Admin(const std::string& listen, const Status& status)
-    : server_{std::make_unique<httplib::Server>()} {
+Admin::Admin(const AdminSettings& settings, const Status& status)
+    : api_{settings}, server_{std::make_unique<httplib::Server>()} {
+    const auto& listen = settings.listen;
     const auto colon = listen.rfind(':');
     int port = -1;
     const char* const end = listen.data() + listen.size();
@@ -25,7 +26,8 @@ Admin::Admin(const std::string& listen, const Status& status)
         const int on = 1;
         ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     });
-    server_->new_task_queue = [] { return new httplib::ThreadPool{2, 16}; };
+    // One for /admin at a time; the others for probes.
+    server_->new_task_queue = [] { return new httplib::ThreadPool{4, 16}; };
     server_->set_payload_max_length(1024);
     server_->set_read_timeout(5);
     server_->set_write_timeout(5);
@@ -46,6 +48,7 @@ Admin::Admin(const std::string& listen, const Status& status)
     server_->Get("/metrics", [&status](const httplib::Request&, httplib::Response& response) {
         response.set_content(status.metrics(), "text/plain; version=0.0.4");
     });
+    api_.add_to(*server_);
 
     const int bound = port == 0 ? server_->bind_to_any_port(host)
                                 : (server_->bind_to_port(host, port) ? port : -1);

@@ -1,15 +1,13 @@
-// The relay's own HTTP port: /livez, /readyz and /metrics.
+// The relay's own HTTP port: /livez, /readyz, /metrics, and for those with a token /admin.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <thread>
 
+#include "relay/admin_api.hpp"
+#include "relay/settings.hpp"
 #include "relay/status.hpp"
-
-namespace httplib {
-class Server;
-}
 
 namespace relay {
 
@@ -17,12 +15,13 @@ class Admin {
 public:
     // Listens on "host:port" (port 0 picks one, and the log names it), answering from the status.
     // Throws std::invalid_argument for an address that is malformed or taken.
-    Admin(const std::string& listen, const Status& status);
+    Admin(const AdminSettings& settings, const Status& status);
     ~Admin();
     Admin(const Admin&) = delete;
     Admin& operator=(const Admin&) = delete;
 
 private:
+    AdminApi api_;
     std::unique_ptr<httplib::Server> server_;
     std::jthread thread_;
 };

@@ -50,8 +50,8 @@ int run_relay(const Flags& flags) {
 
     relay::Status status;
     std::unique_ptr<relay::Admin> admin;
-    if (!settings.admin_listen.empty())
-        admin = std::make_unique<relay::Admin>(settings.admin_listen, status);
+    if (!settings.admin.listen.empty())
+        admin = std::make_unique<relay::Admin>(settings.admin, status);
     std::stop_source stop;
     std::jthread listener{[&signals, &stop] {
         int signal = 0;

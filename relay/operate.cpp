@@ -7,22 +7,13 @@
 #include <utility>
 
 #include "relay/config.hpp"
+#include "relay/operator_sql.hpp"
 #include "relay/table_text.hpp"
 
 namespace relay {
 namespace {
 
-constexpr auto status_sql = R"(
-select shard, level, causes, holder, leased, paused, pending, date_trunc('milliseconds', oldest_age) as oldest_age,
-       dead, published, moved_at
-from outbox.status)";
 constexpr auto lag_sql = "select * from outbox.lag";
-constexpr auto explain_sql = R"(
-select * from outbox.explain(make_interval(secs => $1::float8))
-order by level = 'ok', level = 'warning', cause)";
-constexpr auto pending_sql = R"(
-select seq, id, aggregatetype, aggregateid as key, type, created_at, date_trunc('milliseconds', age) as age
-from outbox.pending order by seq limit $1::bigint)";
 constexpr auto audit_sql = "select * from outbox.audit order by n desc limit $1::bigint";
 constexpr auto dead_sql = R"(
 select d.event_id, d.topic, d.aggregateid as key, d.type, d.attempts,
@@ -54,8 +45,6 @@ left join outbox.dead_letter d on d.event_id = e.id
 left join outbox.replacement r on r.event_id = e.id
 where e.seq = $1::bigint)";
 
-constexpr auto pause_sql = "select * from outbox.pause($1, $2::int)";
-constexpr auto resume_sql = "select * from outbox.resume($1::int)";
 constexpr auto retry_sql = R"(
 select a.* from unnest($1::uuid[]) with ordinality i(id, n)
 cross join lateral outbox.retry_dead(i.id) a order by i.n)";

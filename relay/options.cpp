@@ -41,7 +41,13 @@ const std::vector<Option>& options() {
         {"relay.window_rows", "5000", "larger windows are read in chunks by COPY"},
         {"relay.stop_when_drained", "false", "exit 0 once nothing is pending"},
         {"admin.listen", "127.0.0.1:9464",
-         "host:port of /livez /readyz /metrics; port 0 picks one, empty is off"},
+         "host:port of /livez /readyz /metrics /admin; port 0 picks one, empty is off"},
+        {"admin.token", "", "what /admin asks for as Authorization: Bearer; without it, off", true},
+        {"admin.token_file", "", "read admin.token from the first line of this file"},
+        {"admin.dsn", "",
+         "as whom /admin acts: a role in postroom_operator (default: database.dsn, looks only)",
+         true},
+        {"admin.dsn_file", "", "read admin.dsn from the first line of this file"},
         {"log.level", "info", "debug, info, warn or error"},
     };
     return all;

@@ -1,10 +1,12 @@
 #include "relay/settings.hpp"
 
+#include <libpq-fe.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <memory>
 #include <regex>
 #include <stdexcept>
 
@@ -12,6 +14,12 @@
 
 namespace relay {
 namespace {
+
+bool parses(const std::string& dsn) {
+    const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> options{
+        PQconninfoParse(dsn.c_str(), nullptr), &PQconninfoFree};
+    return options != nullptr;
+}
 
 // Takes values out of the map as what they have to be, and keeps the faults.
 class Reader {
@@ -39,6 +47,20 @@ public:
             faults += std::string{name} + " = '" + text(name) + "' must be true or false\n";
         return text(name) == "true";
     }
+    // The option, or else the first line of the file that the option NAME_file names.
+    std::string secret(const std::string& name) const {
+        const auto& file = values_.at(name + "_file");
+        return values_.at(name).empty() && !file.empty() ? first_line(file) : values_.at(name);
+    }
+    // libpq quotes what it cannot parse, be it a password: this says no more than that it is wrong.
+    std::string connection_string(const std::string& name) {
+        auto dsn = secret(name);
+        const bool whole = dsn.find('=') != std::string::npos || dsn.starts_with("postgresql://") ||
+                           dsn.starts_with("postgres://");
+        if (whole && !parses(dsn))
+            faults += name + " is no connection string: KEY=VALUE … or postgresql://…\n";
+        return dsn;
+    }
     void need(const char* name) {
         if (!text(name).empty()) return;
         const auto option = std::ranges::find(options(), name, &Option::name);
@@ -52,6 +74,16 @@ private:
     const Values& values_;
 };
 
+AdminSettings to_admin_settings(Reader& read, const std::string& relay_dsn) {
+    constexpr std::size_t least = 16;
+    AdminSettings admin{read.text("admin.listen"), read.secret("admin.token"),
+                        read.connection_string("admin.dsn")};
+    if (!admin.token.empty() && admin.token.size() < least)
+        read.faults += "admin.token must have 16 characters or more\n";
+    if (admin.dsn.empty()) admin.dsn = relay_dsn;
+    return admin;
+}
+
 }  // namespace
 
 std::string first_line(const std::string& file) {
@@ -64,9 +96,7 @@ std::string first_line(const std::string& file) {
 Settings to_settings(const Values& values) {
     Reader read{values};
     Settings settings;
-    settings.dsn = read.text("database.dsn");
-    if (settings.dsn.empty() && !read.text("database.dsn_file").empty())
-        settings.dsn = first_line(read.text("database.dsn_file"));
+    settings.dsn = read.connection_string("database.dsn");
     if (settings.dsn.empty()) read.need("database.dsn");
     read.need("kafka.brokers");
     settings.kafka.brokers = read.text("kafka.brokers");
@@ -97,7 +127,7 @@ Settings to_settings(const Values& values) {
     settings.stop = read.time("relay.stop_ms", 0, 600'000);
     settings.window_rows = static_cast<std::size_t>(read.number("relay.window_rows", 1, 100'000));
     settings.stop_when_drained = read.truth("relay.stop_when_drained");
-    settings.admin_listen = read.text("admin.listen");
+    settings.admin = to_admin_settings(read, settings.dsn);
     settings.log_level = read.text("log.level");
     const std::regex level{"debug|info|warn|error"};
     if (!std::regex_match(settings.log_level, level))

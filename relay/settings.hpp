@@ -9,6 +9,12 @@
 
 namespace relay {
 
+struct AdminSettings {
+    std::string listen = "127.0.0.1:9464";
+    std::string token;  // empty: no /admin
+    std::string dsn;
+};
+
 struct Settings {
     std::string dsn;
     KafkaOptions kafka;
@@ -24,7 +30,7 @@ struct Settings {
     bool exactly_once = false;               // by Kafka transactions
     std::string position_topic_prefix = "postroom.position.";
     bool stop_when_drained = false;
-    std::string admin_listen = "127.0.0.1:9464";
+    AdminSettings admin;
     std::string log_level = "info";
 };
 

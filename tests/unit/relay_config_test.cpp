@@ -81,9 +81,22 @@ TEST_F(Config, PassesLibrdkafkasOwnPropertiesOn) {
 TEST_F(Config, PrintsNoSecret) {
     const auto path = file("[kafka.properties]\n'sasl.password' = 'canary-1'\n");
     const auto printed =
-        relay::print_config(relay::read_config(path, {{"database.dsn", "password=canary-2"}}));
+        relay::print_config(relay::read_config(path, {{"database.dsn", "password=canary-2"},
+                                                      {"admin.dsn", "password=canary-3"},
+                                                      {"admin.token", "canary-4"}}));
     EXPECT_EQ(printed.find("canary"), std::string::npos) << printed;
     EXPECT_NE(printed.find("<redacted>"), std::string::npos);
+}
+
+TEST_F(Config, QuotesNoSecretThatIsWrong) {
+    const auto values = relay::read_config("", {{"database.dsn", "host=x canary-1"},
+                                                {"admin.dsn", "postgresql://u:canary-2@[h/d"},
+                                                {"admin.token", "canary-3"},
+                                                {"kafka.brokers", "b"}});
+    const auto faults = complaint([&] { relay::to_settings(values); });
+    EXPECT_EQ(faults.find("canary"), std::string::npos) << faults;
+    for (const auto* part : {"database.dsn is no", "admin.dsn is no", "admin.token must have 16"})
+        EXPECT_NE(faults.find(part), std::string::npos) << part << "\nin: " << faults;
 }
 
 TEST_F(Config, ReadsTheConnectionStringFromAFile) {
