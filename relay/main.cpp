@@ -14,6 +14,7 @@
 #include "relay/config.hpp"
 #include "relay/operate.hpp"
 #include "relay/pipeline.hpp"
+#include "relay/service_manager.hpp"
 #include "schema/migrator.hpp"
 
 namespace {
@@ -56,6 +57,7 @@ int run_relay(const Flags& flags) {
     std::jthread listener{[&signals, &stop] {
         int signal = 0;
         sigwait(&signals, &signal);
+        relay::ServiceManager::stopping();
         if (signal != SIGUSR1) spdlog::info("stopping: delivering what is queued");
         stop.request_stop();
     }};

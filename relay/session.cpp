@@ -71,8 +71,8 @@ void Session::run() {
     const auto& position = progress_.at();
     spdlog::info("publishing shard {} under epoch {}, {} events published so far", position.shard,
                  position.epoch, position.published);
-    status_.set(State::leading);
     status_.lease_epoch.Set(static_cast<double>(position.epoch));
+    status_.set(State::leading);
     last_event_ = Clock::now();
     make_publisher();
     retries_.emplace(settings_, stop_, connection_, [this] { check(); });

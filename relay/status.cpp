@@ -2,6 +2,8 @@
 
 #include <prometheus/text_serializer.h>
 
+#include <format>
+
 namespace relay {
 namespace {
 
@@ -68,9 +70,26 @@ Status::Status()
 }
 
 void Status::set(State state) {
-    state_ = state;
-    lease_held.Set(state == State::leading || state == State::paused ? 1 : 0);
+    const bool is_new = state_.exchange(state) != state;
+    const bool is_held = state == State::leading || state == State::paused;
+    lease_held.Set(is_held ? 1 : 0);
     paused.Set(state == State::paused ? 1 : 0);
+    if (!is_new) return;
+    ServiceManager::tell(line());
+    if (is_held || state == State::standby) service_manager_.ready();
+}
+
+void Status::beat() {
+    const auto now = std::chrono::steady_clock::now();
+    beat_ = now.time_since_epoch().count();
+    service_manager_.beat(now, [this] { return line(); });
+}
+
+std::string Status::line() const {
+    const auto trouble = this->trouble();
+    return std::format("{}, epoch {:.0f}: {:.0f} published since it started, {:.0f} pending{}{}",
+                       to_string(state_), lease_epoch.Value(), published.Value(), pending.Value(),
+                       trouble.empty() ? "" : "; ", trouble);
 }
 
 void Status::set_trouble(const std::string& trouble) {

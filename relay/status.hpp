@@ -1,5 +1,5 @@
-// What a running relay shows: Prometheus metrics, and the answers to "alive?" and "ready?".
-// Thread-safe.
+// What a running relay shows: Prometheus metrics, the answers to "alive?" and "ready?", and the
+// same to systemd. Thread-safe, but for set() and beat(), which are the main loop's.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -12,6 +12,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+
+#include "relay/service_manager.hpp"
 
 namespace relay {
 
@@ -28,7 +30,7 @@ public:
     void set_trouble(const std::string& trouble);
     std::string trouble() const;
     // The main loop's sign of life; alive() tells whether there was one lately.
-    void beat() { beat_ = std::chrono::steady_clock::now().time_since_epoch().count(); }
+    void beat();
     bool alive() const;
     std::string metrics() const;  // Prometheus text format
 
@@ -38,7 +40,9 @@ private:
     std::atomic<std::chrono::steady_clock::rep> beat_{};
     mutable std::mutex trouble_mutex_;
     std::string trouble_;
+    ServiceManager service_manager_;
 
+    std::string line() const;  // all of it for people
     prometheus::Gauge& gauge(const char* name, const char* help);
     prometheus::Counter& counter(const char* name, const char* help);
     prometheus::Histogram& histogram(const char* name, const char* help,

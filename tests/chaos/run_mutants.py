@@ -75,6 +75,8 @@ MUTANTS = {
     "check_then_insert": (28, "ConsumerCrash.ConcurrentCopiesTakeEffectOnce", r"twice=[1-9]"),
     "short_purge": (29, "InboxHistory.ForgetsTheDaysBeyondRetentionAndRefusesTheirEvents",
                     r"applied twice"),
+    "watchdog_apart": ("–", "Relay.StopsFeedingTheWatchdogWhileItsMainLoopHangs",
+                       r"the watchdog is fed while the main loop hangs"),
 }
 
 
