@@ -24,7 +24,8 @@ enum Column : std::size_t {
     payload,
     body,
     content_type,
-    headers
+    headers,
+    available_at
 };
 
 }  // namespace
@@ -55,7 +56,7 @@ char* BatchBuilder::space(std::size_t size) {
 void BatchBuilder::add(const Fields& fields) {
     if (!batch_) batch_ = std::make_unique<Batch>();
     std::size_t total = 0;
-    for (std::size_t c = Column::aggregate_type; c < columns; ++c) total += fields[c].size;
+    for (std::size_t c = Column::aggregate_type; c <= Column::headers; ++c) total += fields[c].size;
     char* at = space(total);
     const auto keep = [&](Column column, std::size_t skip = 0) -> std::string_view {
         const Field field = fields[column];
@@ -80,6 +81,8 @@ void BatchBuilder::add(const Fields& fields) {
                                                                    : "application/octet-stream";
     row.headers =
         fields[Column::headers].data != nullptr ? keep(Column::headers, 1) : std::string_view{};
+    row.delayed = fields[Column::available_at].data != nullptr;
+    if (row.delayed) batch_->delayed.push_back(row.seq);
     row.batch = batch_.get();
     batch_->bytes += total + sizeof(Row);
     batch_->rows.push_back(row);

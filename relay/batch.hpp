@@ -26,6 +26,7 @@ struct Row {
     std::optional<std::string_view> value;  // JSON text or bytes; none is a tombstone
     std::string_view content_type;
     std::string_view headers;  // a JSON object as text, or empty
+    bool delayed{};            // not to be published with its batch, but when it is due
     Batch* batch{};            // for the delivery report, which knows the row only
 };
 
@@ -33,8 +34,9 @@ struct Batch {
     std::vector<Row> rows;
     std::vector<std::unique_ptr<char[]>> blocks;  // what the rows' views look into
     std::size_t bytes{};
-    std::size_t undelivered{};  // rows that are neither acknowledged nor parked
-    std::size_t parked{};
+    std::size_t undelivered{};          // rows that are neither acknowledged nor set aside
+    std::size_t aside{};                // rows that are dead or delayed
+    std::vector<std::int64_t> delayed;  // the seqs of those that are delayed
     std::int64_t last_seq() const { return rows.back().seq; }
 };
 
@@ -46,7 +48,7 @@ public:
         const char* data{};
         std::size_t size{};
     };
-    static constexpr std::size_t columns = 9;
+    static constexpr std::size_t columns = 10;
     using Fields = std::array<Field, columns>;
 
     void add(const Fields& fields);

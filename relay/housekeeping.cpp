@@ -26,7 +26,7 @@ constexpr auto pending_sql = R"(
 select count(*), coalesce(extract(epoch from clock_timestamp() - min(r.created_at)), 0)::float8,
        coalesce((select last_value from outbox.event_seq_seq) - max(r.seq), 0), max(p.published)
 from outbox.current_position p
-left join lateral outbox.read(p.lower, p.lower_floor, null, p.last_seq, 10000) r on true
+left join lateral outbox.read_window(p.lower, p.lower_floor, null, p.last_seq, 10000) r on r.available_at is null
 where p.shard = $1 and r.seq is not null)";
 
 // For outbox.explain(): only the relay knows how Kafka does.

@@ -50,7 +50,7 @@ void Publisher::publish(std::unique_ptr<Batch> batch) {
     Batch& sent = *batch;
     in_flight_.push_back(std::move(batch));
     learning([&] {
-        for (Row& row : sent.rows) send(row);
+        for (Row& row : sent.rows) row.delayed ? set_aside(row) : send(row);
     });
     status_.in_flight.Set(static_cast<double>(sink_->in_flight()));
 }
@@ -99,8 +99,7 @@ void Publisher::await_alone(Row& row) {
 
 void Publisher::park(Row& row, const std::string& error, const std::string* behind) {
     dead_letters_.park(row, sink_->topic_name(row), error, behind);
-    --row.batch->undelivered;
-    ++row.batch->parked;
+    set_aside(row);
     status_.dead_lettered.Increment();
     if (behind == nullptr) {
         spdlog::error(
@@ -108,6 +107,11 @@ void Publisher::park(Row& row, const std::string& error, const std::string* behi
             "outbox.dead",
             to_string(row.id), row.type, row.aggregate_id, error);
     }
+}
+
+void Publisher::set_aside(Row& row) {
+    --row.batch->undelivered;
+    ++row.batch->aside;
 }
 
 void Publisher::await(std::size_t batches_left) {
@@ -150,7 +154,7 @@ void Publisher::reap() {
     std::size_t events = 0;
     std::int64_t last_seq = 0;
     while (!in_flight_.empty() && in_flight_.front()->undelivered == 0) {
-        events += in_flight_.front()->rows.size() - in_flight_.front()->parked;
+        events += in_flight_.front()->rows.size() - in_flight_.front()->aside;
         last_seq = in_flight_.front()->last_seq();
         in_flight_.pop_front();
     }

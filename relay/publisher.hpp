@@ -47,8 +47,8 @@ public:
     // is current then. Throws ProducerFailed, and what check() throws.
     void commit(const std::function<std::string()>& position);
 
-    // Returns once every row is queued, delivered or parked. Throws ProducerFailed, and what
-    // check() throws.
+    // Returns once every row that is not delayed is queued, delivered or parked. Throws
+    // ProducerFailed, and what check() throws.
     void publish(std::unique_ptr<Batch> batch);
     // Waits until at most so many batches are undelivered. Throws likewise.
     void await(std::size_t batches_left);
@@ -66,6 +66,7 @@ private:
     void send(Row& row);
     void await_alone(Row& row);
     void park(Row& row, const std::string& error, const std::string* behind);
+    static void set_aside(Row& row);
     void reap();
     void pump(std::chrono::milliseconds limit, bool to_the_end = false);
 

@@ -1,10 +1,11 @@
-// What operators ask of a shard's relay: to pause, to go on with a dead letter's key, to start from
-// another position. Looked up in the database a few times a second, so that it costs nothing at
-// each poll. Not thread-safe.
+// What is asked of a shard's relay: to pause, to go on with a dead letter's key, to publish what is
+// due, to start from another position. Looked up in the database a few times a second, so that it
+// costs nothing at each poll. Not thread-safe.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "relay/postgres.hpp"
 
@@ -12,9 +13,11 @@ namespace relay {
 
 class Requests {
 public:
+    using Clock = std::chrono::steady_clock;
     struct Asked {
         bool paused;
         bool retries;
+        std::optional<Clock::time_point> due;  // when the next delayed event is
         std::int64_t position;  // the latest number in the log: a rebase writes there, too
     };
     // Uses the connection in look() only.
@@ -26,8 +29,6 @@ public:
     void expire() { looked_ = {}; }
 
 private:
-    using Clock = std::chrono::steady_clock;
-
     Connection& connection_;
     int shard_;
     Asked asked_{};

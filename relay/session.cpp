@@ -39,7 +39,7 @@ Session::~Session() {
     if (!lease_) return;
     lease_.reset();
     housekeeping_.reset();
-    retries_.reset();
+    errands_.reset();
     publisher_.reset();  // nothing of ours may leave once another may have the lease
     try {
         log_.release(progress_.at().epoch);
@@ -75,7 +75,7 @@ void Session::run() {
     status_.set(State::leading);
     last_event_ = Clock::now();
     make_publisher();
-    retries_.emplace(settings_, stop_, connection_, [this] { check(); });
+    errands_.emplace(settings_, stop_, connection_, dead_letters_, status_, [this] { check(); });
     publish_all();
 }
 
@@ -118,7 +118,8 @@ void Session::publish_all() {
                 progress_.unsettle();  // the floor follows our own transactions
             }
             settle();
-            if (settings_.stop_when_drained) return;
+            if (settings_.stop_when_drained && errands_->next(requests_.look()) > Clock::now())
+                return;
             rest(poll);
             continue;
         }
@@ -144,10 +145,10 @@ bool Session::attend() {
         if (doorbell_.wait(sleep, wake_up_.fd())) requests_.expire();
         return false;
     }
-    if (asked.retries && !progress_.at().upper) {
+    if (errands_->next(asked) <= Clock::now() && !progress_.at().upper) {
         // Also the fence: a relay that has been superseded cannot write it.
         record(PositionLog::Durability::flushed);
-        progress_.count(retries_->publish_some());
+        progress_.count(errands_->run(asked));
         requests_.expire();
     }
     return true;
@@ -217,6 +218,7 @@ void Session::publish_in_chunks() {
 void Session::publish(std::unique_ptr<Batch> batch) {
     check();
     const auto last_seq = batch->last_seq();
+    if (errands_->note(*batch, progress_.at().epoch)) requests_.expire();
     publisher_->publish(std::move(batch));
     if (faults::mutant("sent_on_enqueue")) {
         progress_.delivered(0, last_seq);
@@ -269,7 +271,11 @@ void Session::rest(const Poll& poll) {
     if (doorbell_.silenced()) wake();
     const auto longest = faults::mutant("no_fallback_poll") ? 1h : sleep;
     const bool may_sleep = doorbell_.quiet(poll.upper.snapshot);
-    if (doorbell_.wait(may_sleep ? longest : doze, wake_up_.fd())) requests_.expire();
+    const auto errand = std::chrono::ceil<std::chrono::milliseconds>(
+        errands_->next(requests_.look()) - Clock::now());
+    const auto limit =
+        std::clamp<std::chrono::milliseconds>(errand, 0ms, may_sleep ? longest : doze);
+    if (doorbell_.wait(limit, wake_up_.fd())) requests_.expire();
 }
 
 }  // namespace relay

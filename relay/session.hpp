@@ -11,13 +11,13 @@
 
 #include "relay/dead_letters.hpp"
 #include "relay/doorbell.hpp"
+#include "relay/errands.hpp"
 #include "relay/housekeeping.hpp"
 #include "relay/lease.hpp"
 #include "relay/position.hpp"
 #include "relay/progress.hpp"
 #include "relay/publisher.hpp"
 #include "relay/requests.hpp"
-#include "relay/retries.hpp"
 #include "relay/settings.hpp"
 #include "relay/status.hpp"
 #include "relay/table_source.hpp"
@@ -68,7 +68,7 @@ private:
     DeadLetters dead_letters_;
     Requests requests_;
     std::optional<Publisher> publisher_;
-    std::optional<Retries> retries_;
+    std::optional<Errands> errands_;
     std::unique_ptr<Lease> lease_;
     std::unique_ptr<Housekeeping> housekeeping_;
     std::optional<Clock::time_point> stopping_since_;

@@ -18,19 +18,19 @@ constexpr auto floor_sql =
 // snapshot.
 constexpr auto poll_sql = R"(
 select case when is_called then last_value else 0 end, null::uuid, pg_current_snapshot()::text, null, null,
-       null::jsonb, null::bytea, null, null::jsonb
+       null::jsonb, null::bytea, null, null::jsonb, null::timestamptz
 from outbox.event_seq_seq
 union all
-select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers
-from outbox.read($1::pg_snapshot, $2::bigint, null, 0, $3::int))";
+select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers, available_at
+from outbox.read_window($1::pg_snapshot, $2::bigint, null, 0, $3::int))";
 
 // What the snapshot difference replaces; each loses or delays events, as the fault tests show.
 constexpr auto mutant_sql = R"(
 select case when is_called then last_value else 0 end, null::uuid, pg_current_snapshot()::text, null, null,
-       null::jsonb, null::bytea, null, null::jsonb
+       null::jsonb, null::bytea, null, null::jsonb, null::timestamptz
 from outbox.event_seq_seq
 union all
-(select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers
+(select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers, available_at
  from outbox.event where $1::pg_snapshot is not null and )";
 
 std::string poll_statement() {
@@ -54,8 +54,8 @@ std::string chunk_sql(const Edge& lower, const Edge& upper, std::int64_t after_s
     // COPY takes no parameters. Snapshots come from the server and hold digits, colons and commas
     // only.
     return "copy (select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, "
-           "headers "
-           "from outbox.read('" +
+           "headers, available_at "
+           "from outbox.read_window('" +
            lower.snapshot + "', " + std::to_string(lower.floor) + ", '" + upper.snapshot + "', " +
            std::to_string(after_seq) + ", " + std::to_string(chunk_rows) +
            ")) to stdout (format binary)";

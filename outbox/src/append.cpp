@@ -1,6 +1,8 @@
 #include "outbox/append.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <format>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <pqxx/pqxx>
@@ -40,14 +42,22 @@ Text headers(const outbox::Event& event) {
     return event.headers.empty() ? Text{} : Text{nlohmann::json(event.headers).dump()};
 }
 
+Text available_at(const outbox::Event& event) {
+    if (!event.available_at) return std::nullopt;
+    return std::format("{:%F %T}Z",
+                       std::chrono::floor<std::chrono::microseconds>(*event.available_at));
+}
+
 constexpr auto append_one = R"(
-select outbox.append($1, $2, $3, $4::jsonb, $5::jsonb, $6::uuid, $7::bytea, $8))";
+select outbox.append($1, $2, $3, $4::jsonb, $5::jsonb, $6::uuid, $7::bytea, $8, $9::timestamptz))";
 
 constexpr auto append_many = R"(
-insert into outbox.event (id, aggregatetype, aggregateid, type, payload, headers, body, content_type)
-select e.id, e.aggregatetype, e.aggregateid, e.type, e.payload::jsonb, e.headers::jsonb, e.body::bytea, e.content_type
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
-     with ordinality e(id, aggregatetype, aggregateid, type, payload, headers, body, content_type, n)
+insert into outbox.event (id, aggregatetype, aggregateid, type, payload, headers, body, content_type, available_at)
+select e.id, e.aggregatetype, e.aggregateid, e.type, e.payload::jsonb, e.headers::jsonb, e.body::bytea, e.content_type,
+       e.available_at::timestamptz
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::text[])
+     with ordinality e(id, aggregatetype, aggregateid, type, payload, headers, body, content_type, available_at, n)
 order by e.n)";
 
 constexpr std::size_t events_a_statement = 500;
@@ -58,9 +68,9 @@ namespace outbox {
 
 EventId append(pqxx::transaction_base& tx, const Event& event) {
     const auto id = event.id.value_or(EventId::make());
-    tx.exec(append_one,
-            pqxx::params{event.aggregate_type, event.aggregate_id, event.type, json(event),
-                         headers(event), id.to_string(), hex(event), content_type(event)});
+    tx.exec(append_one, pqxx::params{event.aggregate_type, event.aggregate_id, event.type,
+                                     json(event), headers(event), id.to_string(), hex(event),
+                                     content_type(event), available_at(event)});
     return id;
 }
 
@@ -71,7 +81,7 @@ std::vector<EventId> append(pqxx::transaction_base& tx, std::span<const Event> e
         const auto some = events.first(std::min(events.size(), events_a_statement));
         events = events.subspan(some.size());
         std::vector<std::string> ids, aggregate_types, aggregate_ids, types;
-        std::vector<Text> payloads, all_headers, bodies, content_types;
+        std::vector<Text> payloads, all_headers, bodies, content_types, due_times;
         for (const Event& event : some) {
             all.push_back(event.id.value_or(EventId::make()));
             ids.push_back(all.back().to_string());
@@ -82,9 +92,10 @@ std::vector<EventId> append(pqxx::transaction_base& tx, std::span<const Event> e
             all_headers.push_back(headers(event));
             bodies.push_back(hex(event));
             content_types.push_back(content_type(event));
+            due_times.push_back(available_at(event));
         }
         tx.exec(append_many, pqxx::params{ids, aggregate_types, aggregate_ids, types, payloads,
-                                          all_headers, bodies, content_types});
+                                          all_headers, bodies, content_types, due_times});
     }
     return all;
 }

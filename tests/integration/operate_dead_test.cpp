@@ -208,7 +208,7 @@ TEST_F(DeadLetter, IsRepeatedRatherThanLostByACrashAfterKafkaTookIt) {
     }
     do_it({"dead", "retry", dead_});
     auto argv = std::vector<std::string>{"--kafka-create-topics", "false"};
-    auto crashing = start(argv, {{"POSTROOM_CRASH_AT", "after_retry"}});
+    auto crashing = start(argv, {{"POSTROOM_CRASH_AT", "after_errand"}});
     const int status = crashing.wait(30s);
     ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << crashing.output();
     EXPECT_EQ(types(), (std::vector<std::string>{"Refused", "Second", "Third"}));

@@ -21,9 +21,11 @@ const std::string null = wire(std::int32_t{-1});
 const std::string header =
     std::string{"PGCOPY\n\377\r\n\0", 11} + wire(std::int32_t{0}) + wire(std::int32_t{0});
 
-std::string row(std::int64_t seq, const std::string& payload, const std::string& body) {
-    return wire(std::int16_t{9}) + field(wire(seq)) + field(std::string(16, '\x1a')) +
-           field("order") + field("42") + field("OrderPlaced") + payload + body + null + null;
+std::string row(std::int64_t seq, const std::string& payload, const std::string& body,
+                const std::string& available_at = null) {
+    return wire(std::int16_t{10}) + field(wire(seq)) + field(std::string(16, '\x1a')) +
+           field("order") + field("42") + field("OrderPlaced") + payload + body + null + null +
+           available_at;
 }
 
 void parsed(const std::string& message, relay::BatchBuilder& builder) {
@@ -57,6 +59,15 @@ TEST(Batch, KeepsBytesAsTheyAreAndTellsATombstoneFromAnEmptyBody) {
     EXPECT_EQ(batch->rows[1].value, "");
     EXPECT_FALSE(batch->rows[2].value.has_value());
     EXPECT_EQ(batch->rows[2].content_type, "");
+}
+
+TEST(Batch, TellsADelayedRow) {
+    relay::BatchBuilder builder;
+    parsed(row(1, null, null), builder);
+    parsed(row(2, null, null, field(wire(std::int64_t{0}))), builder);
+    const auto batch = builder.take();
+    EXPECT_FALSE(batch->rows[0].delayed);
+    EXPECT_TRUE(batch->rows[1].delayed);
 }
 
 TEST(Batch, IsFullBeforeItGrowsPastItsBound) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <compare>
 #include <map>
 #include <optional>
@@ -51,6 +52,9 @@ struct Event {
     std::map<std::string, std::string> headers =
         {};                          // Kafka headers: traceparent, correlation-id, …
     std::optional<EventId> id = {};  // made when absent
+    // Published when it is due, by the server's clock, and ordered by that; absent: at once, in
+    // order.
+    std::optional<std::chrono::system_clock::time_point> available_at = {};
 };
 
 }  // namespace outbox
