@@ -25,7 +25,8 @@ enum Column : std::size_t {
     body,
     content_type,
     headers,
-    available_at
+    available_at,
+    created_at
 };
 
 }  // namespace
@@ -83,6 +84,8 @@ void BatchBuilder::add(const Fields& fields) {
         fields[Column::headers].data != nullptr ? keep(Column::headers, 1) : std::string_view{};
     row.delayed = fields[Column::available_at].data != nullptr;
     if (row.delayed) batch_->delayed.push_back(row.seq);
+    if (fields[Column::created_at].data != nullptr)
+        row.created_at = big_endian<std::int64_t>(fields[Column::created_at].data);
     row.batch = batch_.get();
     batch_->bytes += total + sizeof(Row);
     batch_->rows.push_back(row);

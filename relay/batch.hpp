@@ -25,9 +25,10 @@ struct Row {
     std::string_view aggregate_type, aggregate_id, type;
     std::optional<std::string_view> value;  // JSON text or bytes; none is a tombstone
     std::string_view content_type;
-    std::string_view headers;  // a JSON object as text, or empty
-    bool delayed{};            // not to be published with its batch, but when it is due
-    Batch* batch{};            // for the delivery report, which knows the row only
+    std::string_view headers;   // a JSON object as text, or empty
+    bool delayed{};             // not to be published with its batch, but when it is due
+    std::int64_t created_at{};  // in µs since 2000, if it was asked for: tracing does
+    Batch* batch{};             // for the delivery report, which knows the row only
 };
 
 struct Batch {
@@ -37,6 +38,7 @@ struct Batch {
     std::size_t undelivered{};          // rows that are neither acknowledged nor set aside
     std::size_t aside{};                // rows that are dead or delayed
     std::vector<std::int64_t> delayed;  // the seqs of those that are delayed
+    std::shared_ptr<void> trace;        // tracing.hpp's spans of it; none when that is off
     std::int64_t last_seq() const { return rows.back().seq; }
 };
 
@@ -48,7 +50,7 @@ public:
         const char* data{};
         std::size_t size{};
     };
-    static constexpr std::size_t columns = 10;
+    static constexpr std::size_t columns = 11;
     using Fields = std::array<Field, columns>;
 
     void add(const Fields& fields);

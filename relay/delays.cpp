@@ -21,7 +21,8 @@ where l.shard = $1::int and l.epoch = $2::bigint
 on conflict do nothing)";
 
 constexpr auto due_sql = R"(
-select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers, null::timestamptz
+select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers,
+       null::timestamptz, null::timestamptz
 from outbox.read_due($1::int, $2::int))";
 
 std::string as_array(const std::vector<std::int64_t>& seqs) {

@@ -9,6 +9,7 @@
 
 #include "faults.hpp"
 #include "relay/kafka_topic.hpp"
+#include "relay/tracing.hpp"
 
 namespace relay {
 namespace {
@@ -20,14 +21,27 @@ void add(rd_kafka_headers_t* headers, std::string_view name, std::string_view va
                         static_cast<ssize_t>(value.size()));
 }
 
-Headers headers_of(const Row& row) {
+// Whoever consumes the event goes on from its publish span.
+void continue_trace(const Row& row, const std::string& topic, nlohmann::json& headers) {
+    const auto parent = headers.find("traceparent");
+    if (parent == headers.end() || !parent->is_string()) return;
+    const auto state = headers.find("tracestate");
+    const bool has_state = state != headers.end() && state->is_string();
+    if (auto left_with = Tracing::active()->hand_over(
+            row, topic, parent->get_ref<const std::string&>(),
+            has_state ? state->get_ref<const std::string&>() : std::string{}))
+        *parent = std::move(*left_with);
+}
+
+Headers headers_of(const Row& row, const std::string& topic) {
     Headers headers{rd_kafka_headers_new(8), &rd_kafka_headers_destroy};
     add(headers.get(), "id", to_string(row.id));
     if (faults::mutant("dedupe_by_seq")) add(headers.get(), "seq", std::to_string(row.seq));
     add(headers.get(), "type", row.type);
     if (!row.content_type.empty()) add(headers.get(), "content-type", row.content_type);
     if (!row.headers.empty()) {
-        const auto object = nlohmann::json::parse(row.headers);
+        auto object = nlohmann::json::parse(row.headers);
+        if (Tracing::active() != nullptr) continue_trace(row, topic, object);
         for (const auto& [name, value] : object.items()) {
             // What the event is, its columns say; the schema refuses these as well.
             if (name == "id" || name == "type" || name == "content-type") continue;
@@ -134,7 +148,7 @@ KafkaSink::Answer KafkaSink::publish(const Row& row) {
     if (opening_ != nullptr) return Answer::full;
     Headers headers{nullptr, &rd_kafka_headers_destroy};
     try {
-        headers = headers_of(row);
+        headers = headers_of(row, to.name);
     } catch (const nlohmann::json::exception& error) {  // jsonb holds numbers beyond a double
         refusal_ = std::string{"its headers cannot be read: "} + error.what();
         return Answer::refused;
@@ -160,6 +174,7 @@ KafkaSink::Answer KafkaSink::publish(const Row& row) {
     if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) return Answer::full;
     if (is_poison(error)) {
         refusal_ = rd_kafka_err2str(error);
+        if (row.batch->trace) Tracing::active()->refused(row, refusal_);
         return Answer::refused;
     }
     throw ProducerFailed{std::string{"Kafka takes no message: "} + rd_kafka_err2str(error)};
@@ -169,6 +184,8 @@ void KafkaSink::delivered(const rd_kafka_message_t& message) {
     const auto* row = static_cast<const Row*>(message._private);
     if (row == nullptr) return;  // a position: the commit tells
     if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (row->batch->trace)
+            Tracing::active()->acknowledged(*row, message.partition, message.offset);
         --row->batch->undelivered;
         ++acknowledged_;
         if (row == opening_) {
@@ -186,6 +203,7 @@ void KafkaSink::delivered(const rd_kafka_message_t& message) {
                 "topic {} was deleted, with the events that it held; outbox.rebase repeats them",
                 topic.name);
         refused_.push_back({row, rd_kafka_err2str(message.err)});
+        if (row->batch->trace) Tracing::active()->refused(*row, refused_.back().error);
     } else if (failure_.empty()) {
         failure_ = rd_kafka_err2str(message.err);
     }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "relay/operate.hpp"
 #include "relay/pipeline.hpp"
 #include "relay/service_manager.hpp"
+#include "relay/tracing.hpp"
 #include "schema/migrator.hpp"
 
 namespace {
@@ -49,6 +51,8 @@ int run_relay(const Flags& flags) {
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
 
+    std::optional<relay::Tracing> tracing;
+    if (!settings.otlp_endpoint.empty()) tracing.emplace(settings.otlp_endpoint, settings.holder);
     relay::Status status;
     std::unique_ptr<relay::Admin> admin;
     if (!settings.admin.listen.empty())

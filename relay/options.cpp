@@ -48,6 +48,8 @@ const std::vector<Option>& options() {
          "as whom /admin acts: a role in postroom_operator (default: database.dsn, looks only)",
          true},
         {"admin.dsn_file", "", "read admin.dsn from the first line of this file"},
+        {"tracing.otlp_endpoint", "",
+         "OTLP/HTTP collector to send spans to, http://HOST:4318; empty is off"},
         {"log.level", "info", "debug, info, warn or error"},
     };
     return all;

@@ -9,7 +9,8 @@ namespace relay {
 namespace {
 
 constexpr auto letters_sql = R"(
-select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers, null::timestamptz
+select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers,
+       null::timestamptz, null::timestamptz
 from outbox.read_letters($1::uuid, $2::int))";
 
 }  // namespace

@@ -128,6 +128,10 @@ Settings to_settings(const Values& values) {
     settings.window_rows = static_cast<std::size_t>(read.number("relay.window_rows", 1, 100'000));
     settings.stop_when_drained = read.truth("relay.stop_when_drained");
     settings.admin = to_admin_settings(read, settings.dsn);
+    settings.otlp_endpoint = read.text("tracing.otlp_endpoint");
+    if (!settings.otlp_endpoint.empty() && !settings.otlp_endpoint.starts_with("http://") &&
+        !settings.otlp_endpoint.starts_with("https://"))
+        read.faults += "tracing.otlp_endpoint must begin with http:// or https://\n";
     settings.log_level = read.text("log.level");
     const std::regex level{"debug|info|warn|error"};
     if (!std::regex_match(settings.log_level, level))

@@ -31,6 +31,7 @@ struct Settings {
     std::string position_topic_prefix = "postroom.position.";
     bool stop_when_drained = false;
     AdminSettings admin;
+    std::string otlp_endpoint;  // empty: no tracing
     std::string log_level = "info";
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "faults.hpp"
+#include "relay/tracing.hpp"
 
 namespace relay {
 namespace {
@@ -18,20 +19,27 @@ constexpr auto floor_sql =
 // snapshot.
 constexpr auto poll_sql = R"(
 select case when is_called then last_value else 0 end, null::uuid, pg_current_snapshot()::text, null, null,
-       null::jsonb, null::bytea, null, null::jsonb, null::timestamptz
+       null::jsonb, null::bytea, null, null::jsonb, null::timestamptz, null::timestamptz
 from outbox.event_seq_seq
 union all
-select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers, available_at
+select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers, available_at, )";
+constexpr auto poll_source = R"(
 from outbox.read_window($1::pg_snapshot, $2::bigint, null, 0, $3::int))";
 
 // What the snapshot difference replaces; each loses or delays events, as the fault tests show.
 constexpr auto mutant_sql = R"(
 select case when is_called then last_value else 0 end, null::uuid, pg_current_snapshot()::text, null, null,
-       null::jsonb, null::bytea, null, null::jsonb, null::timestamptz
+       null::jsonb, null::bytea, null, null::jsonb, null::timestamptz, null::timestamptz
 from outbox.event_seq_seq
 union all
-(select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers, available_at
+(select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers, available_at,
+        null::timestamptz
  from outbox.event where $1::pg_snapshot is not null and )";
+
+// Twelve bytes an event that only a trace needs.
+const char* append_time() {
+    return Tracing::active() != nullptr ? "created_at" : "null::timestamptz";
+}
 
 std::string poll_statement() {
     if (faults::mutant("id_gt_last"))
@@ -44,7 +52,7 @@ std::string poll_statement() {
         return std::string{mutant_sql} +
                "seq > 0 * $2::bigint and tx >= pg_snapshot_xmin($1::pg_snapshot) and "
                "tx < pg_snapshot_xmin(pg_current_snapshot()) order by seq limit $3::int)";
-    return poll_sql;
+    return std::string{poll_sql} + append_time() + poll_source;
 }
 
 constexpr int chunk_rows = 50'000;
@@ -53,10 +61,11 @@ constexpr std::size_t max_poll_bytes = 8U << 20U;
 std::string chunk_sql(const Edge& lower, const Edge& upper, std::int64_t after_seq) {
     // COPY takes no parameters. Snapshots come from the server and hold digits, colons and commas
     // only.
-    return "copy (select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, "
-           "headers, available_at "
-           "from outbox.read_window('" +
-           lower.snapshot + "', " + std::to_string(lower.floor) + ", '" + upper.snapshot + "', " +
+    return std::string{
+               "copy (select seq, id, aggregatetype, aggregateid, type, payload, body, "
+               "content_type, headers, available_at, "} +
+           append_time() + " from outbox.read_window('" + lower.snapshot + "', " +
+           std::to_string(lower.floor) + ", '" + upper.snapshot + "', " +
            std::to_string(after_seq) + ", " + std::to_string(chunk_rows) +
            ")) to stdout (format binary)";
 }

@@ -55,7 +55,8 @@ where dead_letter.resolved_at is not null)";
 
 // What a row's number would be worth as an event's identity.
 EventId id_of_seq(const Message& message) {
-    return EventId::parse(std::format("00000000-0000-4000-8000-{:0>12}", message.headers.at("seq")));
+    return EventId::parse(
+        std::format("00000000-0000-4000-8000-{:0>12}", message.headers.at("seq")));
 }
 
 std::set<std::string> accept_all(pqxx::work& tx, const std::string& consumer,

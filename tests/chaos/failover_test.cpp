@@ -45,7 +45,9 @@ protected:
             << relay.output();
         return promoted_at;
     }
-    std::string lower() const { return one<std::string>("select lower from outbox.current_position"); }
+    std::string lower() const {
+        return one<std::string>("select lower from outbox.current_position");
+    }
     nlohmann::json rebase(const std::string& how) const {
         support::Process command{
             {.argv = {support::bin("postroom"), "rebase", "--shard", "0", "--from", lower(), how,
@@ -103,10 +105,12 @@ TEST_F(Failover, ToAStandbyThatWasWaitedForLosesNothingAndKeepsTheOrder) {
     auto relay = stage_.relay();
     Writers writers{stage_.database(), {.seed = seed(), .reconnects = true}, journal_};
     stage_.await_published(500);
-    EXPECT_FALSE(goes_on_without_the_standby(20, 1s)) << "commits do not wait for the standby";  // F
+    EXPECT_FALSE(goes_on_without_the_standby(20, 1s))
+        << "commits do not wait for the standby";  // F
     fail_over(relay);
     const auto before = committed();
-    support::eventually(30s, "commits on the new primary", [&] { return committed() > before + 300; });
+    support::eventually(30s, "commits on the new primary",
+                        [&] { return committed() > before + 300; });
     writers.stop();
     rebase("--yes");
     auto successor = stage_.relay();

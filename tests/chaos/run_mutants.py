@@ -75,6 +75,8 @@ MUTANTS = {
     "check_then_insert": (28, "ConsumerCrash.ConcurrentCopiesTakeEffectOnce", r"twice=[1-9]"),
     "short_purge": (29, "InboxHistory.ForgetsTheDaysBeyondRetentionAndRefusesTheirEvents",
                     r"applied twice"),
+    "traced_in_line": ("–", "Relay.WaitsForNoCollectorThatHangs",
+                       r"a hanging collector delays events"),
     "watchdog_apart": ("–", "Relay.StopsFeedingTheWatchdogWhileItsMainLoopHangs",
                        r"the watchdog is fed while the main loop hangs"),
 }

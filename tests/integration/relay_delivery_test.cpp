@@ -1,3 +1,6 @@
+#include <atomic>
+#include <semaphore>
+
 #include "integration/relay_fixture.hpp"
 
 namespace integration {
@@ -64,6 +67,43 @@ TEST_F(Relay, GoesOnWithAKeyOnceItsDeadLetterIsResolved) {
     support::eventually(30s, "the next event of the key", [&] { return !types().empty(); });
     EXPECT_EQ(types().front(), "Next");
     EXPECT_NE(process.output().find(id), std::string::npos) << process.output();
+}
+
+TEST_F(Relay, WaitsForNoCollectorThatHangs) {
+    std::atomic<int> asked = 0;
+    std::binary_semaphore end{0};
+    httplib::Server collector;
+    collector.Post("/v1/traces", [&](const httplib::Request&, httplib::Response&) {
+        ++asked;
+        end.acquire();
+        end.release();
+    });
+    const auto endpoint =
+        "http://127.0.0.1:" + std::to_string(collector.bind_to_any_port("127.0.0.1"));
+    const std::jthread serving{[&] { collector.listen_after_bind(); }};
+    collector.wait_until_ready();
+    const std::unique_ptr<httplib::Server, std::function<void(httplib::Server*)>> ending{
+        &collector, [&](httplib::Server* server) {
+            end.release();
+            server->stop();
+        }};
+    pqxx::connection connection{database_.dsn("postroom_service")};
+    const auto append_traced = [&](int count) {
+        pqxx::work tx{connection};
+        tx.exec(
+            "select outbox.append($1, 'k', 'Traced', '{}', jsonb_build_object('traceparent', "
+            "'00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01')) "
+            "from generate_series(1, $2)",
+            pqxx::params{aggregate_, count});
+        tx.commit();
+    };
+    const auto process = start({"--tracing-otlp-endpoint", endpoint});
+    append_traced(1);
+    support::eventually(30s, "a request to the collector", [&] { return asked > 0; });
+    append_traced(50);
+    EXPECT_TRUE(support::happens_within(20s, [&] {
+        return query<int>("select coalesce(max(published), 0) from outbox.current_position") == 51;
+    })) << "a hanging collector delays events";
 }
 
 }  // namespace integration

@@ -47,9 +47,18 @@ PostgresServer::PostgresServer(std::map<std::string, std::string> settings,
     const auto password = dir_ / "password";
     std::ofstream{password} << "test\n";
     give_to_user(password);
-    std::vector<std::string> arguments{
-        "-D",     dir_ / "data", "-U", user,   "-A",        "scram-sha-256", "--pwfile",
-        password, "-E",          "UTF8", "--locale=C.UTF-8", "--no-sync"};
+    std::vector<std::string> arguments{"-D",
+                                       dir_ / "data",
+                                       "-U",
+                                       user,
+                                       "-A",
+                                       "scram-sha-256",
+                                       "--pwfile",
+                                       password,
+                                       "-E",
+                                       "UTF8",
+                                       "--locale=C.UTF-8",
+                                       "--no-sync"};
     if (!wal.empty()) {
         give_to_user(wal);
         arguments.insert(arguments.end(), {"--waldir", wal, "--wal-segsize", "1"});
@@ -65,9 +74,9 @@ PostgresServer::PostgresServer(const PostgresServer& primary,
       port_{free_port()},
       settings_{std::move(settings)} {
     make_directory();
-    Process copy{{.argv = as_user("pg_basebackup",
-                                  {"-D", dir_ / "data", "-d", primary.conninfo(), "-c", "fast",
-                                   "--write-recovery-conf", "--no-sync"})}};
+    Process copy{
+        {.argv = as_user("pg_basebackup", {"-D", dir_ / "data", "-d", primary.conninfo(), "-c",
+                                           "fast", "--write-recovery-conf", "--no-sync"})}};
     if (copy.wait(limit) != 0) throw std::runtime_error{copy.output()};
     start();
     eventually(limit, "the standby to stream",

@@ -31,9 +31,8 @@ void SmallDisk::fill(int mebibytes_left) const {
     const auto free = std::filesystem::space(dir_).available;
     const Descriptor ballast{
         ::open((dir_ / "ballast").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
-    const int error = free > left
-                          ? ::posix_fallocate(ballast.get(), 0, static_cast<off_t>(free - left))
-                          : EINVAL;
+    const int error =
+        free > left ? ::posix_fallocate(ballast.get(), 0, static_cast<off_t>(free - left)) : EINVAL;
     if (error != 0) throw std::system_error{error, std::generic_category(), "fill the disk"};
 }
 

@@ -22,10 +22,10 @@ const std::string header =
     std::string{"PGCOPY\n\377\r\n\0", 11} + wire(std::int32_t{0}) + wire(std::int32_t{0});
 
 std::string row(std::int64_t seq, const std::string& payload, const std::string& body,
-                const std::string& available_at = null) {
-    return wire(std::int16_t{10}) + field(wire(seq)) + field(std::string(16, '\x1a')) +
+                const std::string& available_at = null, const std::string& created_at = null) {
+    return wire(std::int16_t{11}) + field(wire(seq)) + field(std::string(16, '\x1a')) +
            field("order") + field("42") + field("OrderPlaced") + payload + body + null + null +
-           available_at;
+           available_at + created_at;
 }
 
 void parsed(const std::string& message, relay::BatchBuilder& builder) {
@@ -46,6 +46,15 @@ TEST(Batch, ReadsARowBehindTheCopyHeader) {
     EXPECT_EQ(event.aggregate_id, "42");
     EXPECT_EQ(event.value, "{\"a\": 1}");
     EXPECT_EQ(event.content_type, "application/json");
+}
+
+TEST(Batch, KnowsWhenAnEventWasAppendedIfThatWasAskedFor) {
+    relay::BatchBuilder builder;
+    parsed(row(1, null, null, null, field(wire(std::int64_t{1'000'001}))), builder);
+    parsed(row(2, null, null), builder);
+    const auto batch = builder.take();
+    EXPECT_EQ(batch->rows[0].created_at, 1'000'001);
+    EXPECT_EQ(batch->rows[1].created_at, 0);
 }
 
 TEST(Batch, KeepsBytesAsTheyAreAndTellsATombstoneFromAnEmptyBody) {
