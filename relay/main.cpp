@@ -3,7 +3,9 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -12,11 +14,14 @@
 #include <vector>
 
 #include "relay/admin.hpp"
+#include "relay/command_tree.hpp"
+#include "relay/completion.hpp"
 #include "relay/config.hpp"
+#include "relay/manual.hpp"
 #include "relay/operate.hpp"
 #include "relay/pipeline.hpp"
-#include "relay/service_manager.hpp"
 #include "relay/tracing.hpp"
+#include "relay/systemd.hpp"
 #include "schema/migrator.hpp"
 
 namespace {
@@ -61,7 +66,7 @@ int run_relay(const Flags& flags) {
     std::jthread listener{[&signals, &stop] {
         int signal = 0;
         sigwait(&signals, &signal);
-        relay::ServiceManager::stopping();
+        relay::Systemd::stopping();
         if (signal != SIGUSR1) spdlog::info("stopping: delivering what is queued");
         stop.request_stop();
     }};
@@ -113,13 +118,54 @@ int run_migration(const Migration& migration) {
     return 0;
 }
 
+// SOURCE_DATE_EPOCH makes the manual page reproducible.
+std::chrono::year_month_day today() {
+    const char* const given = std::getenv("SOURCE_DATE_EPOCH");
+    const auto now =
+        given != nullptr
+            ? std::chrono::sys_seconds{std::chrono::seconds{std::strtoll(given, nullptr, 10)}}
+            : std::chrono::system_clock::now();
+    return std::chrono::floor<std::chrono::days>(now);
+}
+
+// The commands that tell of the others.
+class About {
+public:
+    explicit About(CLI::App& app) : app_{app} {
+        completion_ = app.add_subcommand("completion", "Print the completion of this command line");
+        completion_->add_option("SHELL", shell_, "bash or zsh")
+            ->required()
+            ->check(CLI::IsMember({"bash", "zsh"}));
+        completion_->footer("Example: eval \"$(postroom completion bash)\"");
+        manual_ = app.add_subcommand("manual", "Print the manual page");
+        manual_->footer("Example: postroom manual | man -l -");
+    }
+    bool run() const {
+        const auto tree = relay::describe(app_);
+        if (manual_->parsed()) {
+            std::cout << relay::manual(tree, POSTROOM_VERSION, today());
+        } else if (completion_->parsed()) {
+            std::cout << (shell_ == "bash" ? relay::bash_completion(tree)
+                                           : relay::zsh_completion(tree));
+        }
+        return manual_->parsed() || completion_->parsed();
+    }
+
+private:
+    CLI::App& app_;
+    CLI::App* completion_;
+    CLI::App* manual_;
+    std::string shell_;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
     spdlog::set_default_logger(spdlog::stderr_logger_mt("postroom"));
     spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
 
-    CLI::App app{"postroom: a transactional outbox for PostgreSQL, and its relay to Kafka"};
+    CLI::App app{"postroom: a transactional outbox for PostgreSQL, and its relay to Kafka",
+                 "postroom"};
     app.require_subcommand(1);
     app.set_version_flag("--version", POSTROOM_VERSION);
     Flags flags;
@@ -139,6 +185,7 @@ int main(int argc, char** argv) {
         "migrate", "Bring a database's schema up to date; safe to run twice at once");
     add_migration(*migrate, migration);
     relay::Operate operate{app};
+    const About about{app};
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -147,6 +194,7 @@ int main(int argc, char** argv) {
 
     try {
         if (const auto code = operate.run()) return *code;
+        if (about.run()) return 0;
         if (relay_command->parsed()) return run_relay(flags);
         if (migrate->parsed()) return run_migration(migration);
         const auto values = relay::read_config(flags.file, flags.given);

@@ -101,6 +101,7 @@ Operate::Operate(CLI::App& app) {
         "The operator's commands end with 0, with 1 after an error, and status and explain with 2 "
         "when they find a problem.");
     add_views(app);
+    add_top(app);
     add_changes(app);
     auto* dead = app.add_subcommand("dead", "Events that Kafka refused: look, retry, skip, edit");
     dead->require_subcommand(1);

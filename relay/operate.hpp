@@ -35,6 +35,7 @@ private:
     CLI::App& add(CLI::App& parent, const std::string& name, const std::string& help,
                   const std::string& example, std::function<int()> work);
     void add_views(CLI::App& app);
+    void add_top(CLI::App& app);
     void add_changes(CLI::App& app);
     void add_dead_letters(CLI::App& dead);
     void add_edit(CLI::App& dead);
@@ -50,6 +51,7 @@ private:
     int judge(const char* sql, Parameters parameters) const;
     int edit() const;
     int rebase() const;
+    int top() const;
 
     // What the flags say; each command reads its own.
     std::string dsn_, dsn_file_, format_ = "table";
@@ -59,7 +61,8 @@ private:
     std::int64_t limit_ = 50;
     double patience_ = 10;
     std::optional<std::string> payload_, body_file_, content_type_, headers_;
-    bool dry_run_ = false, yes_ = false;
+    double every_ = 1;
+    bool dry_run_ = false, yes_ = false, once_ = false;
 
     std::function<int()> chosen_;
 };

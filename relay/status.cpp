@@ -75,14 +75,14 @@ void Status::set(State state) {
     lease_held.Set(is_held ? 1 : 0);
     paused.Set(state == State::paused ? 1 : 0);
     if (!is_new) return;
-    ServiceManager::tell(line());
-    if (is_held || state == State::standby) service_manager_.ready();
+    Systemd::tell(line());
+    if (is_held || state == State::standby) systemd_.ready();
 }
 
 void Status::beat() {
     const auto now = std::chrono::steady_clock::now();
     beat_ = now.time_since_epoch().count();
-    service_manager_.beat(now, [this] { return line(); });
+    systemd_.beat(now, [this] { return line(); });
 }
 
 std::string Status::line() const {

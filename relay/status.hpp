@@ -13,7 +13,7 @@
 #include <mutex>
 #include <string>
 
-#include "relay/service_manager.hpp"
+#include "relay/systemd.hpp"
 
 namespace relay {
 
@@ -40,7 +40,7 @@ private:
     std::atomic<std::chrono::steady_clock::rep> beat_{};
     mutable std::mutex trouble_mutex_;
     std::string trouble_;
-    ServiceManager service_manager_;
+    Systemd systemd_;
 
     std::string line() const;  // all of it for people
     prometheus::Gauge& gauge(const char* name, const char* help);

@@ -12,11 +12,11 @@
 
 namespace relay {
 
-class ServiceManager {
+class Systemd {
 public:
     using Clock = std::chrono::steady_clock;
 
-    ServiceManager();
+    Systemd();
 
     // From the first time on, the service counts as started.
     void ready();

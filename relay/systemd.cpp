@@ -1,4 +1,4 @@
-#include "relay/service_manager.hpp"
+#include "relay/systemd.hpp"
 
 #include <systemd/sd-daemon.h>
 
@@ -22,7 +22,7 @@ std::string status(std::string line) {
 
 }  // namespace
 
-ServiceManager::ServiceManager() {
+Systemd::Systemd() {
     std::uint64_t limit_us = 0;
     has_watchdog_ = ::sd_watchdog_enabled(0, &limit_us) > 0;
     if (has_watchdog_)
@@ -37,19 +37,19 @@ ServiceManager::ServiceManager() {
     }};
 }
 
-void ServiceManager::ready() {
+void Systemd::ready() {
     if (!is_ready_) notify("READY=1");
     is_ready_ = true;
 }
 
-void ServiceManager::tell(const std::string& line) { notify(status(line)); }
+void Systemd::tell(const std::string& line) { notify(status(line)); }
 
-void ServiceManager::beat(Clock::time_point now, const std::function<std::string()>& line) {
+void Systemd::beat(Clock::time_point now, const std::function<std::string()>& line) {
     if (now < next_) return;
     next_ = now + every_;
     notify(status(line()) + (has_watchdog_ ? "\nWATCHDOG=1" : ""));
 }
 
-void ServiceManager::stopping() { notify("STOPPING=1"); }
+void Systemd::stopping() { notify("STOPPING=1"); }
 
 }  // namespace relay
