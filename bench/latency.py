@@ -53,7 +53,7 @@ class Bench:
         database.execute(self.dsn, "select outbox.rebase(0, pg_current_snapshot())::text")
         argv = servers.relay(BIN / "postroom", self.dsn, self.brokers)
         log = servers.DIRECTORY / "relay.log"
-        with servers.child([*argv, "--kafka-topic-prefix", prefix, *more], log) as process:
+        with servers.child([*argv, "--kafka-topic", prefix + "{aggregatetype}", *more], log) as process:
             wait_until(
                 lambda: database.execute(self.dsn, "select leased from outbox.lag"),
                 "the relay",

@@ -119,7 +119,7 @@ class Bench:
         prefix, topic = self.fresh_topic()
         database.execute(self.dsn, "select outbox.rebase(0, '1:1:')::text")
         argv = servers.relay(BIN / "postroom", self.dsn, self.brokers)
-        return [*argv, "--kafka-topic-prefix", prefix, "--relay-stop-when-drained", "true"], topic
+        return [*argv, "--kafka-topic", prefix + "{aggregatetype}", "--relay-stop-when-drained", "true"], topic
 
     def debezium(self, worker, slot, settings):
         _, topic = self.fresh_topic()

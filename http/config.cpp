@@ -39,9 +39,9 @@ void add_shared(CLI::App& serve, Config& config, Seconds& seconds) {
         ->envname("SHOP_KAFKA_BROKERS")
         ->capture_default_str();
     serve
-        .add_option("--kafka-topic-prefix", config.topic_prefix,
-                    "what the relays put before an aggregate's type to name its topic")
-        ->envname("SHOP_KAFKA_TOPIC_PREFIX")
+        .add_option("--kafka-topic", config.topic,
+                    "of events of the type {aggregatetype}: the relays' kafka.topic")
+        ->envname("SHOP_KAFKA_TOPIC")
         ->capture_default_str();
     serve
         .add_option("--consumer-group-prefix", config.group_prefix,
@@ -91,6 +91,14 @@ std::string dsn_of(const std::string& name, const ServiceFlags& flags) {
 
 }  // namespace
 
+std::string topic_of(const Config& config, std::string_view aggregate_type) {
+    constexpr std::string_view placeholder = "{aggregatetype}";
+    auto topic = config.topic;
+    if (const auto at = topic.find(placeholder); at != std::string::npos)
+        topic.replace(at, placeholder.size(), aggregate_type);
+    return topic;
+}
+
 Config read_config(int argc, char** argv) {
     CLI::App app{"The shop's services, one or several in a process"};
     app.require_subcommand(1);
@@ -98,7 +106,7 @@ Config read_config(int argc, char** argv) {
         "serve", "Serve HTTP and consume events until SIGTERM, which finishes what has begun");
     Config config{.services = {},
                   .brokers = "127.0.0.1:9092",
-                  .topic_prefix = "outbox.event.",
+                  .topic = "outbox.event.{aggregatetype}",
                   .group_prefix = "",
                   .log_level = "info",
                   .machine = std::nullopt,

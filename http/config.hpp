@@ -18,7 +18,7 @@ struct ServiceConfig {
 struct Config {
     std::vector<ServiceConfig> services;  // those to serve
     std::string brokers;
-    std::string topic_prefix;  // as the relays have it
+    std::string topic;         // as the relays have it, {aggregatetype} and all
     std::string group_prefix;  // before the service's name: its Kafka group and inbox name
     std::string log_level;
     std::optional<std::uint16_t> machine;
@@ -29,5 +29,7 @@ struct Config {
 
 // Parses the command line. Prints help or what is wrong, and exits, when there is nothing to run.
 Config read_config(int argc, char** argv);
+
+std::string topic_of(const Config& config, std::string_view aggregate_type);
 
 }  // namespace http

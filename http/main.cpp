@@ -47,7 +47,7 @@ http::Service& add(Shop& shop, const http::ServiceConfig& service, const std::st
         http::Service::Options{.service = service,
                                .consumer = shop.config.group_prefix + service.name,
                                .brokers = shop.config.brokers,
-                               .topics = {shop.config.topic_prefix + hears_of},
+                               .topics = {http::topic_of(shop.config, hears_of)},
                                .tables = std::move(tables),
                                .connections = shop.config.connections,
                                .start_timeout = shop.config.start_timeout,

@@ -74,12 +74,12 @@ void BatchBuilder::add(const Fields& fields) {
     row.aggregate_id = keep(Column::aggregate_id);
     row.type = keep(Column::type);
     // jsonb's binary form is a version byte, then its text.
-    if (fields[Column::payload].data != nullptr) row.value = keep(Column::payload, 1);
+    row.is_json = fields[Column::payload].data != nullptr;
+    if (row.is_json) row.value = keep(Column::payload, 1);
     if (fields[Column::body].data != nullptr) row.value = keep(Column::body);
     row.content_type = keep(Column::content_type);
     if (row.content_type.empty() && row.value)
-        row.content_type = fields[Column::payload].data != nullptr ? "application/json"
-                                                                   : "application/octet-stream";
+        row.content_type = row.is_json ? "application/json" : "application/octet-stream";
     row.headers =
         fields[Column::headers].data != nullptr ? keep(Column::headers, 1) : std::string_view{};
     row.delayed = fields[Column::available_at].data != nullptr;

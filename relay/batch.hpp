@@ -24,11 +24,12 @@ struct Row {
     UuidBytes id{};
     std::string_view aggregate_type, aggregate_id, type;
     std::optional<std::string_view> value;  // JSON text or bytes; none is a tombstone
+    bool is_json{};
     std::string_view content_type;
-    std::string_view headers;   // a JSON object as text, or empty
-    bool delayed{};             // not to be published with its batch, but when it is due
-    std::int64_t created_at{};  // in µs since 2000, if it was asked for: tracing does
-    Batch* batch{};             // for the delivery report, which knows the row only
+    std::string_view headers;                // a JSON object as text, or empty
+    bool delayed{};                          // not to be published with its batch, but when due
+    std::optional<std::int64_t> created_at;  // in µs since 2000, if it was asked for
+    Batch* batch{};                          // for the delivery report, which knows the row only
 };
 
 struct Batch {
@@ -38,6 +39,7 @@ struct Batch {
     std::size_t undelivered{};          // rows that are neither acknowledged nor set aside
     std::size_t aside{};                // rows that are dead or delayed
     std::vector<std::int64_t> delayed;  // the seqs of those that are delayed
+    bool errand{};                      // what an errand brings: it has waited on purpose
     std::shared_ptr<void> trace;        // tracing.hpp's spans of it; none when that is off
     std::int64_t last_seq() const { return rows.back().seq; }
 };

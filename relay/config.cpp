@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <numeric>
+#include <ranges>
+#include <sstream>
 #include <stdexcept>
 #include <toml++/toml.hpp>
 
@@ -49,7 +51,7 @@ void read_toml(const std::string& file, Values& values, std::string& faults) {
                 continue;
             }
             const bool known =
-                name.starts_with(properties_prefix) ||
+                !open_section(name).empty() ||
                 std::ranges::any_of(options(), [&](const Option& o) { return o.name == name; });
             if (!known) {
                 faults += file + ": unknown setting '" + name + "'; did you mean '" +
@@ -70,6 +72,14 @@ void read_toml(const std::string& file, Values& values, std::string& faults) {
 
 }  // namespace
 
+std::string_view open_section(std::string_view name) {
+    for (const auto section : {properties_section, topics_section}) {
+        if (name.starts_with(section) && name.substr(section.size()).starts_with('.'))
+            return section;
+    }
+    return {};
+}
+
 Values read_config(const std::string& file, const Values& flags) {
     Values values;
     std::string faults;
@@ -87,16 +97,15 @@ std::string print_config(const Values& values) {
     toml::table document;
     for (const auto& [name, value] : values) {
         const auto option = std::ranges::find(options(), name, &Option::name);
+        const auto open = open_section(name);
         const bool secret = (option != options().end() && option->secret) ||
-                            name.find("password") != std::string::npos || name.ends_with(".key") ||
-                            name.find("secret") != std::string::npos;
-        const auto section = name.starts_with(properties_prefix) ? std::string{"kafka.properties"}
-                                                                 : name.substr(0, name.find('.'));
+                            (open == properties_section &&
+                             (name.find("password") != std::string::npos ||
+                              name.ends_with(".key") || name.find("secret") != std::string::npos));
+        const auto section = open.empty() ? name.substr(0, name.find('.')) : std::string{open};
         toml::table* table = &document;
-        for (const std::string& step : section == "kafka.properties"
-                                           ? std::vector<std::string>{"kafka", "properties"}
-                                           : std::vector<std::string>{section})
-            table = table->insert(step, toml::table{}).first->second.as_table();
+        for (const auto step : section | std::views::split('.'))
+            table = table->insert(std::string_view{step}, toml::table{}).first->second.as_table();
         table->insert_or_assign(name.substr(section.size() + 1),
                                 secret && !value.empty() ? "<redacted>" : value);
     }

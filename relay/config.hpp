@@ -24,8 +24,12 @@ struct Option {
 };
 
 const std::vector<Option>& options();
-// What follows it is a property of librdkafka's, under its own name.
-inline constexpr std::string_view properties_prefix = "kafka.properties.";
+// Sections whose names are not ours, given in a file only: librdkafka's properties, and the topics
+// of events by their type.
+inline constexpr std::string_view properties_section = "kafka.properties";
+inline constexpr std::string_view topics_section = "kafka.topics";
+// The one that a value's name is in, or empty.
+std::string_view open_section(std::string_view name);
 
 // Option name to text, all sources merged. Throws std::invalid_argument naming every fault found.
 using Values = std::map<std::string, std::string>;

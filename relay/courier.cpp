@@ -31,7 +31,10 @@ std::unique_ptr<Batch> Courier::read(Connection& connection, const std::string& 
         }
         return true;
     });
-    return builder.empty() ? nullptr : builder.take();
+    if (builder.empty()) return nullptr;
+    auto batch = builder.take();
+    batch->errand = true;
+    return batch;
 }
 
 KafkaSink& Courier::sink() {

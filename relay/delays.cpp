@@ -21,9 +21,9 @@ where l.shard = $1::int and l.epoch = $2::bigint
 on conflict do nothing)";
 
 constexpr auto due_sql = R"(
-select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers,
-       null::timestamptz, null::timestamptz
-from outbox.read_due($1::int, $2::int))";
+select d.seq, d.id, d.aggregatetype, d.aggregateid, d.type, d.payload, d.body, d.content_type, d.headers,
+       null::timestamptz, (select e.created_at from outbox.event e where e.seq = d.seq)
+from outbox.read_due($1::int, $2::int) d)";
 
 std::string as_array(const std::vector<std::int64_t>& seqs) {
     std::string array = "{";

@@ -14,44 +14,6 @@
 namespace relay {
 namespace {
 
-using Headers = std::unique_ptr<rd_kafka_headers_t, void (*)(rd_kafka_headers_t*)>;
-
-void add(rd_kafka_headers_t* headers, std::string_view name, std::string_view value) {
-    rd_kafka_header_add(headers, name.data(), static_cast<ssize_t>(name.size()), value.data(),
-                        static_cast<ssize_t>(value.size()));
-}
-
-// Whoever consumes the event goes on from its publish span.
-void continue_trace(const Row& row, const std::string& topic, nlohmann::json& headers) {
-    const auto parent = headers.find("traceparent");
-    if (parent == headers.end() || !parent->is_string()) return;
-    const auto state = headers.find("tracestate");
-    const bool has_state = state != headers.end() && state->is_string();
-    if (auto left_with = Tracing::active()->hand_over(
-            row, topic, parent->get_ref<const std::string&>(),
-            has_state ? state->get_ref<const std::string&>() : std::string{}))
-        *parent = std::move(*left_with);
-}
-
-Headers headers_of(const Row& row, const std::string& topic) {
-    Headers headers{rd_kafka_headers_new(8), &rd_kafka_headers_destroy};
-    add(headers.get(), "id", to_string(row.id));
-    if (faults::mutant("dedupe_by_seq")) add(headers.get(), "seq", std::to_string(row.seq));
-    add(headers.get(), "type", row.type);
-    if (!row.content_type.empty()) add(headers.get(), "content-type", row.content_type);
-    if (!row.headers.empty()) {
-        auto object = nlohmann::json::parse(row.headers);
-        if (Tracing::active() != nullptr) continue_trace(row, topic, object);
-        for (const auto& [name, value] : object.items()) {
-            // What the event is, its columns say; the schema refuses these as well.
-            if (name == "id" || name == "type" || name == "content-type") continue;
-            const bool is_text = value.is_string();
-            add(headers.get(), name, is_text ? value.get_ref<const std::string&>() : value.dump());
-        }
-    }
-    return headers;
-}
-
 const std::map<std::string, decltype(&rd_kafka_msg_partitioner_murmur2)> partitioners{
     {"random", rd_kafka_msg_partitioner_random},
     {"consistent", rd_kafka_msg_partitioner_consistent},
@@ -65,7 +27,7 @@ const std::map<std::string, decltype(&rd_kafka_msg_partitioner_murmur2)> partiti
 
 KafkaSink::KafkaSink(const KafkaOptions& options, Batches batches,
                      const std::optional<Transactional>& transactional)
-    : options_{options}, transactional_{transactional} {
+    : options_{options}, transactional_{transactional}, format_{options.format, options.source} {
     std::map<std::string, std::string> properties{
         {"bootstrap.servers", options.brokers},
         {"client.id", "postroom"},
@@ -140,32 +102,33 @@ void KafkaSink::commit(const std::string& position) {
 }
 
 KafkaSink::Answer KafkaSink::publish(const Row& row) {
-    Topic& to = topic(row.aggregate_type);
+    Topic& to = topic(row);
     if (!to.unusable.empty()) {
         refusal_ = to.unusable;
         return Answer::refused;
     }
     if (opening_ != nullptr) return Answer::full;
-    Headers headers{nullptr, &rd_kafka_headers_destroy};
+    MessageFormat::Message message;
     try {
-        headers = headers_of(row, to.name);
+        message = format_(row, to.name);
     } catch (const nlohmann::json::exception& error) {  // jsonb holds numbers beyond a double
         refusal_ = std::string{"its headers cannot be read: "} + error.what();
         return Answer::refused;
     }
-    void* value = row.value ? const_cast<char*>(row.value->data())
-                            : nullptr;  // read only, by F_COPY's absence
-    const std::size_t size = row.value ? row.value->size() : 0;
+    // Read only, by F_COPY's absence.
+    void* value = message.value ? const_cast<char*>(message.value->data()) : nullptr;
+    const std::size_t size = message.value ? message.value->size() : 0;
     if (transactions_) transactions_->begin();
     to.chosen = -1;
     const auto error =
         rd_kafka_producev(producer_.get(), RD_KAFKA_V_RKT(to.handle.get()),
                           RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+                          RD_KAFKA_V_MSGFLAGS(message.transient ? RD_KAFKA_MSG_F_COPY : 0),
                           RD_KAFKA_V_KEY(row.aggregate_id.data(), row.aggregate_id.size()),
-                          RD_KAFKA_V_VALUE(value, size), RD_KAFKA_V_HEADERS(headers.get()),
+                          RD_KAFKA_V_VALUE(value, size), RD_KAFKA_V_HEADERS(message.headers.get()),
                           RD_KAFKA_V_OPAQUE(const_cast<Row*>(&row)), RD_KAFKA_V_END);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        static_cast<void>(headers.release());  // librdkafka's now
+        static_cast<void>(message.headers.release());  // librdkafka's now
         const auto partition = static_cast<std::size_t>(to.chosen.load());
         const bool opened = partition < to.opened.size() && to.opened[partition];
         if (!opened && !faults::mutant("unopened")) opening_ = &row;

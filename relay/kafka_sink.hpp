@@ -18,17 +18,22 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "relay/batch.hpp"
 #include "relay/kafka_conf.hpp"
 #include "relay/kafka_transactions.hpp"
+#include "relay/message_format.hpp"
+#include "relay/routing.hpp"
 
 namespace relay {
 
 struct KafkaOptions {
     std::string brokers;
-    std::string topic_prefix = "outbox.event.";
+    Routing routing;
+    Format format = Format::plain;
+    std::string source;  // of events, in the formats of CloudEvents
     int partitions = 3;
     int replication = 1;
     bool create_topics = true;
@@ -96,7 +101,7 @@ public:
 
 private:
     struct Topic;
-    Topic& topic(std::string_view aggregate_type);
+    Topic& topic(const Row& row);
     std::unique_ptr<Topic> make_topic(std::string name);
     std::string usable(const Topic& topic);  // empty, or why it can never be published to
     rd_kafka_resp_err_t ask(const Topic& topic);
@@ -109,7 +114,9 @@ private:
     KafkaHandle producer_{nullptr, &rd_kafka_destroy};
     std::unique_ptr<Topic> position_topic_;
     std::unique_ptr<KafkaTransactions> transactions_;
-    std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
+    MessageFormat format_;
+    std::map<std::string, std::unique_ptr<Topic>> topics_;                       // by name
+    std::map<std::pair<std::string, std::string>, Topic*, std::less<>> routes_;  // Routing::Parts
     std::vector<Refusal> refused_;
     decltype(&rd_kafka_msg_partitioner_murmur2) partitioner_{};
     // In flight alone, as the first of its partition. A broker that knows nothing of a producer

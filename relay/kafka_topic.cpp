@@ -30,28 +30,32 @@ bool is_unknown_topic(rd_kafka_resp_err_t error) {
            error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
 }
 
-const std::string& KafkaSink::topic_name(const Row& row) { return topic(row.aggregate_type).name; }
+const std::string& KafkaSink::topic_name(const Row& row) { return topic(row).name; }
 
-KafkaSink::Topic& KafkaSink::topic(std::string_view aggregate_type) {
-    const auto now = std::chrono::steady_clock::now();
-    const auto known = topics_.find(aggregate_type);
-    if (known != topics_.end()) {
-        Topic& topic = *known->second;
-        if (!topic.unusable.empty() && now - topic.asked > ask_again_after) {
-            topic.unusable = usable(topic);
-            topic.asked = now;
-        }
-        return topic;
+KafkaSink::Topic& KafkaSink::topic(const Row& row) {
+    const auto parts = options_.routing.parts(row.aggregate_type, row.type);
+    auto route = routes_.find(parts);
+    if (route == routes_.end()) {
+        // Several routes may lead to one topic.
+        const auto name = options_.routing.topic(parts);
+        auto& made = topics_[name];
+        if (!made) made = make_topic(name);
+        route = routes_.emplace(parts, made.get()).first;
     }
-    auto made = make_topic(options_.topic_prefix + std::string{aggregate_type});
-    made->unusable = usable(*made);
-    made->asked = now;
-    return *topics_.emplace(aggregate_type, std::move(made)).first->second;
+    Topic& topic = *route->second;
+    if (topic.asked && topic.unusable.empty()) return topic;
+    const auto now = std::chrono::steady_clock::now();
+    if (!topic.asked || now - *topic.asked > ask_again_after) {
+        topic.unusable = usable(topic);
+        topic.asked = now;
+    }
+    return topic;
 }
 
 std::unique_ptr<KafkaSink::Topic> KafkaSink::make_topic(std::string name) {
     auto made = std::make_unique<Topic>();
     made->name = std::move(name);
+    if (!fault_of_topic(made->name).empty()) return made;
     made->choose = partitioner_;
     auto* const conf = rd_kafka_default_topic_conf_dup(producer_.get());
     rd_kafka_topic_conf_set_opaque(conf, made.get());
@@ -64,11 +68,12 @@ std::unique_ptr<KafkaSink::Topic> KafkaSink::make_topic(std::string name) {
             return chosen;
         });
     made->handle.reset(rd_kafka_topic_new(producer_.get(), made->name.c_str(), conf));
+    if (!made->handle) throw ProducerFailed{"librdkafka takes no topic '" + made->name + "'"};
     return made;
 }
 
 std::string KafkaSink::usable(const Topic& topic) {
-    if (!topic.handle) return "Kafka allows no topic of the name '" + topic.name + "'";
+    if (!topic.handle) return fault_of_topic(topic.name);
     const auto deadline =
         std::chrono::steady_clock::now() + std::chrono::milliseconds{admin_timeout_ms};
     for (bool created = false; std::chrono::steady_clock::now() < deadline;) {
@@ -144,8 +149,10 @@ std::string KafkaSink::create(const Topic& topic) {
                      options_.replication);
         return {};
     }
-    const std::string reason = std::string{"topic '"} + name + "' cannot be created: " +
-                               rd_kafka_topic_result_error_string(topics[0]);
+    std::string reason =
+        "topic '" + name + "' cannot be created: " + rd_kafka_topic_result_error_string(topics[0]);
+    if (error == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR)
+        reason += " (kafka.replication = " + std::to_string(options_.replication) + ")";
     if (is_poison(error)) return reason;
     throw ProducerFailed{reason};
 }

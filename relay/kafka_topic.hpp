@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct KafkaSink::Topic {
                                                                           &rd_kafka_topic_destroy};
     bool is_position = false;  // of exactly_once: one partition, compacted
     std::string unusable;
-    std::chrono::steady_clock::time_point asked;
+    std::optional<std::chrono::steady_clock::time_point> asked;  // whether it is usable
     std::vector<bool> opened;                              // partitions that have acknowledged
     std::atomic<int> chosen{-1};                           // the last message's partition
     decltype(&rd_kafka_msg_partitioner_murmur2) choose{};  // as the property "partitioner" says

@@ -21,7 +21,12 @@ const std::vector<Option>& options() {
         {"database.dsn", "", "libpq connection string of a role in postroom_relay", true},
         {"database.dsn_file", "", "read database.dsn from the first line of this file"},
         {"kafka.brokers", "", "bootstrap servers, host:port,…"},
-        {"kafka.topic_prefix", "outbox.event.", "topic = prefix + aggregatetype"},
+        {"kafka.topic", "outbox.event.{aggregatetype}",
+         "of an event, made of {aggregatetype} and {type}; [kafka.topics] names one for a type of "
+         "its own. Keys keep their order within a topic, not across"},
+        {"kafka.format", "plain",
+         "of messages: plain, cloudevents_binary, cloudevents_structured or debezium"},
+        {"kafka.source", "", "ce_source of CloudEvents (default: /postroom/ and the database)"},
         {"kafka.partitions", "3", "of topics that the relay creates"},
         {"kafka.replication", "1", "of topics that the relay creates"},
         {"kafka.create_topics", "true",

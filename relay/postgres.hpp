@@ -79,6 +79,7 @@ public:
     // Whether a notification has arrived; takes them all.
     bool take_notifications();
     int socket() const { return PQsocket(connection_.get()); }
+    std::string database() const { return PQdb(connection_.get()); }
 
 private:
     [[noreturn]] void fail(const PGresult* result, std::string_view doing) const;

@@ -9,9 +9,9 @@ namespace relay {
 namespace {
 
 constexpr auto letters_sql = R"(
-select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers,
-       null::timestamptz, null::timestamptz
-from outbox.read_letters($1::uuid, $2::int))";
+select l.seq, l.id, l.aggregatetype, l.aggregateid, l.type, l.payload, l.body, l.content_type, l.headers,
+       null::timestamptz, (select e.created_at from outbox.event e where e.seq = l.seq)
+from outbox.read_letters($1::uuid, $2::int) l)";
 
 }  // namespace
 

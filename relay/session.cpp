@@ -30,10 +30,12 @@ Session::Session(const Settings& settings, Status& status, const std::stop_token
       connection_{settings.dsn, "postroom relay"},
       log_{connection_, settings.shard},
       progress_{log_, status},
-      source_{(prepare_reading(connection_), connection_)},
+      source_{(prepare_reading(connection_), connection_), needs_time(settings.kafka.format)},
       doorbell_{connection_},
       dead_letters_{connection_, settings.shard},
-      requests_{connection_, settings.shard} {}
+      requests_{connection_, settings.shard} {
+    if (settings_.kafka.source.empty()) settings_.kafka.source = source_of(connection_.database());
+}
 
 Session::~Session() {
     if (!lease_) return;
@@ -204,7 +206,8 @@ void Session::publish_in_chunks() {
                              return !stop_.stop_requested();
                          }};
     const auto& at = progress_.at();
-    const bool whole = walk(reader, at.lower, *at.upper, at.last_seq, steps);
+    const bool whole =
+        walk(reader, at.lower, *at.upper, at.last_seq, needs_time(settings_.kafka.format), steps);
     if (faults::mutant("no_flush") && !whole) return;
     publisher_->await(0);
     faults::crash_point("after_ack");

@@ -54,7 +54,7 @@ private:
     void rest(const Poll& poll);
     void record(PositionLog::Durability durability);
 
-    const Settings& settings_;
+    Settings settings_;
     Status& status_;
     const std::stop_token& stop_;
     const WakeUp& wake_up_;

@@ -4,10 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <charconv>
 #include <fstream>
+#include <functional>
+#include <map>
 #include <memory>
-#include <regex>
+#include <span>
 #include <stdexcept>
 
 #include "relay/config.hpp"
@@ -19,6 +23,16 @@ bool parses(const std::string& dsn) {
     const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> options{
         PQconninfoParse(dsn.c_str(), nullptr), &PQconninfoFree};
     return options != nullptr;
+}
+
+constexpr std::array<std::string_view, 5> compressions{"none", "gzip", "snappy", "lz4", "zstd"};
+constexpr std::array<std::string_view, 2> deliveries{"at_least_once", "exactly_once"};
+constexpr std::array<std::string_view, 4> log_levels{"debug", "info", "warn", "error"};
+
+bool is_uri_reference(std::string_view text) {  // by its characters: RFC 3986, section 2
+    return std::ranges::all_of(text, [](unsigned char c) {
+        return std::isalnum(c) != 0 || std::string_view{"-._~:/?#[]@!$&'()*+,;=%"}.contains(c);
+    });
 }
 
 // Takes values out of the map as what they have to be, and keeps the faults.
@@ -61,6 +75,24 @@ public:
             faults += name + " is no connection string: KEY=VALUE … or postgresql://…\n";
         return dsn;
     }
+    // The one of these that it is, as an index.
+    std::size_t one_of(const char* name, std::span<const std::string_view> known) {
+        const auto found = std::ranges::find(known, text(name));
+        if (found != known.end()) return static_cast<std::size_t>(found - known.begin());
+        faults += std::string{name} + " = '" + text(name) + "' must be ";
+        for (std::size_t i = 0; i < known.size(); ++i)
+            (faults += known[i]) += i + 2 < known.size()   ? ", "
+                                    : i + 1 < known.size() ? " or "
+                                                           : "\n";
+        return 0;
+    }
+    std::map<std::string, std::string, std::less<>> section(std::string_view section) const {
+        std::map<std::string, std::string, std::less<>> all;
+        for (const auto& [name, value] : values_) {
+            if (open_section(name) == section) all[name.substr(section.size() + 1)] = value;
+        }
+        return all;
+    }
     void need(const char* name) {
         if (!text(name).empty()) return;
         const auto option = std::ranges::find(options(), name, &Option::name);
@@ -100,20 +132,24 @@ Settings to_settings(const Values& values) {
     if (settings.dsn.empty()) read.need("database.dsn");
     read.need("kafka.brokers");
     settings.kafka.brokers = read.text("kafka.brokers");
-    settings.kafka.topic_prefix = read.text("kafka.topic_prefix");
+    try {
+        settings.kafka.routing = Routing{read.text("kafka.topic"), read.section(topics_section)};
+    } catch (const std::invalid_argument& error) {
+        read.faults += error.what();
+    }
+    settings.kafka.format = static_cast<Format>(read.one_of("kafka.format", format_names));
+    settings.kafka.source = read.text("kafka.source");
+    if (!is_uri_reference(settings.kafka.source))
+        read.faults += "kafka.source = '" + settings.kafka.source + "' must be a URI or its path\n";
     settings.kafka.partitions = static_cast<int>(read.number("kafka.partitions", 1, 10'000));
     settings.kafka.replication = static_cast<int>(read.number("kafka.replication", 1, 100));
     settings.kafka.create_topics = read.truth("kafka.create_topics");
+    static_cast<void>(read.one_of("kafka.compression", compressions));
     settings.kafka.compression = read.text("kafka.compression");
-    for (const auto& [name, value] : values) {
-        if (name.starts_with(properties_prefix))
-            settings.kafka.properties[name.substr(properties_prefix.size())] = value;
-    }
+    for (const auto& [name, value] : read.section(properties_section))
+        settings.kafka.properties[name] = value;
     settings.position_topic_prefix = read.text("kafka.position_topic_prefix");
-    settings.exactly_once = read.text("relay.delivery") == "exactly_once";
-    if (!settings.exactly_once && read.text("relay.delivery") != "at_least_once")
-        read.faults += "relay.delivery = '" + read.text("relay.delivery") +
-                       "' must be at_least_once or exactly_once\n";
+    settings.exactly_once = read.one_of("relay.delivery", deliveries) == 1;
     settings.holder = read.text("relay.holder");
     if (settings.holder.empty()) {
         std::string host(256, '\0');
@@ -133,10 +169,7 @@ Settings to_settings(const Values& values) {
         !settings.otlp_endpoint.starts_with("https://"))
         read.faults += "tracing.otlp_endpoint must begin with http:// or https://\n";
     settings.log_level = read.text("log.level");
-    const std::regex level{"debug|info|warn|error"};
-    if (!std::regex_match(settings.log_level, level))
-        read.faults +=
-            "log.level = '" + settings.log_level + "' must be debug, info, warn or error\n";
+    static_cast<void>(read.one_of("log.level", log_levels));
     if (!read.faults.empty()) throw std::invalid_argument{read.faults};
     return settings;
 }

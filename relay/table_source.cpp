@@ -36,12 +36,12 @@ union all
         null::timestamptz
  from outbox.event where $1::pg_snapshot is not null and )";
 
-// Twelve bytes an event that only a trace needs.
-const char* append_time() {
-    return Tracing::active() != nullptr ? "created_at" : "null::timestamptz";
+// Twelve bytes an event, and 45 ns of the server's time, that few need.
+const char* append_time(bool wanted) {
+    return wanted || Tracing::active() != nullptr ? "created_at" : "null::timestamptz";
 }
 
-std::string poll_statement() {
+std::string poll_statement(bool with_time) {
     if (faults::mutant("id_gt_last"))
         return std::string{mutant_sql} + "seq > $2::bigint order by seq limit $3::int)";
     if (faults::mutant("ignore_snapshots"))
@@ -52,19 +52,20 @@ std::string poll_statement() {
         return std::string{mutant_sql} +
                "seq > 0 * $2::bigint and tx >= pg_snapshot_xmin($1::pg_snapshot) and "
                "tx < pg_snapshot_xmin(pg_current_snapshot()) order by seq limit $3::int)";
-    return std::string{poll_sql} + append_time() + poll_source;
+    return std::string{poll_sql} + append_time(with_time) + poll_source;
 }
 
 constexpr int chunk_rows = 50'000;
 constexpr std::size_t max_poll_bytes = 8U << 20U;
 
-std::string chunk_sql(const Edge& lower, const Edge& upper, std::int64_t after_seq) {
+std::string chunk_sql(const Edge& lower, const Edge& upper, std::int64_t after_seq,
+                      bool with_time) {
     // COPY takes no parameters. Snapshots come from the server and hold digits, colons and commas
     // only.
     return std::string{
                "copy (select seq, id, aggregatetype, aggregateid, type, payload, body, "
                "content_type, headers, available_at, "} +
-           append_time() + " from outbox.read_window('" + lower.snapshot + "', " +
+           append_time(with_time) + " from outbox.read_window('" + lower.snapshot + "', " +
            std::to_string(lower.floor) + ", '" + upper.snapshot + "', " +
            std::to_string(after_seq) + ", " + std::to_string(chunk_rows) +
            ")) to stdout (format binary)";
@@ -91,9 +92,9 @@ BatchBuilder::Fields fields_of(const Result& rows, int row) {
     return fields;
 }
 
-TableSource::TableSource(Connection& connection)
+TableSource::TableSource(Connection& connection, bool with_time)
     : connection_{connection}, newest_{connection.run(floor_sql).number(0, 0)} {
-    connection_.prepare("poll", poll_statement());
+    connection_.prepare("poll", poll_statement(with_time));
 }
 
 Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
@@ -144,9 +145,9 @@ Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
 }
 
 bool walk(Connection& connection, const Edge& lower, const Edge& upper, std::int64_t after_seq,
-          const Walk& steps) {
+          bool with_time, const Walk& steps) {
     for (;;) {
-        connection.start_copy(chunk_sql(lower, upper, after_seq));
+        connection.start_copy(chunk_sql(lower, upper, after_seq, with_time));
         BatchBuilder builder;
         BatchBuilder::Fields fields;
         std::string_view row;

@@ -1,8 +1,9 @@
 // Reads the outbox exactly: what is visible in one snapshot and not in another.
 //
 // poll() asks once, for what is little; walk() goes through a fixed window of any size in bounded
-// chunks, without an open transaction. Both give events by seq. Source: outbox.read in
-// schema/outbox. Not thread-safe.
+// chunks, without an open transaction. Both give events by seq; with the time of their append if
+// that is asked for, or a trace needs it. Source: outbox.read_window in schema/outbox. Not
+// thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,7 @@ struct Poll {
 
 class TableSource {
 public:
-    explicit TableSource(Connection& connection);
+    TableSource(Connection& connection, bool with_time);
 
     // The committed events above lower, if they are at most max_rows and 8 MiB.
     Poll poll(const Edge& lower, std::size_t max_rows);
@@ -61,6 +62,6 @@ struct Walk {
 // connection of its own: the server sends ahead what the socket's buffers hold, so that reading and
 // publishing overlap without a thread.
 bool walk(Connection& connection, const Edge& lower, const Edge& upper, std::int64_t after_seq,
-          const Walk& steps);
+          bool with_time, const Walk& steps);
 
 }  // namespace relay

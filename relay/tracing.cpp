@@ -68,7 +68,7 @@ std::chrono::system_clock::time_point append_time(const Row& row,
                                                   std::chrono::system_clock::time_point now) {
     constexpr auto epoch = std::chrono::sys_days{std::chrono::year{2000} / 1 / 1};
     return std::min<std::chrono::system_clock::time_point>(
-        epoch + std::chrono::microseconds{row.created_at}, now);
+        epoch + std::chrono::microseconds{row.created_at.value()}, now);
 }
 
 void describe(const Span& span, const Row& row, const std::string& topic) {
@@ -199,7 +199,7 @@ std::optional<std::string> Tracing::hand_over(const Row& row, const std::string&
     auto& trace = *trace_of(row);
     const auto known = trace.open.find(&row);
     if (known != trace.open.end()) return known->second.traceparent;
-    const auto parent = row.created_at == 0 ? writer : exporter_->wait(row, topic, writer);
+    const auto parent = row.batch->errand || !row.created_at ? writer : exporter_->wait(row, topic, writer);
     auto span = exporter_->begin_publish(row, topic, parent, trace.span);
     auto left_with = traceparent_of(span);
     trace.open.emplace(&row, BatchTrace::Publication{std::move(span), left_with});

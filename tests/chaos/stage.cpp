@@ -32,7 +32,7 @@ support::Process Stage::relay(const std::map<std::string, std::string>& environm
     std::map<std::string, std::string> settings{
         {"POSTROOM_DATABASE_DSN", database_.dsn("postroom_relay")},
         {"POSTROOM_KAFKA_BROKERS", brokers_},
-        {"POSTROOM_KAFKA_TOPIC_PREFIX", prefix_},
+        {"POSTROOM_KAFKA_TOPIC", prefix_ + "{aggregatetype}"},
         {"POSTROOM_RELAY_LEASE_MS", "1000"},  // what a successor waits for after a kill
         {"POSTROOM_ADMIN_LISTEN", ""}};
     for (const auto& [name, value] : environment) settings[name] = value;

@@ -228,7 +228,8 @@ TEST_F(DeadLetter, IsPublishedAnewWhenAHistoryIsReplayed) {
         await_count(0, "outbox.dead");
     }
     do_it({"rebase", "--shard", "0", "--from", "all", "--yes"});
-    run_until_drained({"--kafka-create-topics", "false", "--kafka-topic-prefix", "elsewhere."});
+    run_until_drained(
+        {"--kafka-create-topics", "false", "--kafka-topic", "elsewhere.{aggregatetype}"});
     await_count(3, "outbox.dead");  // refused again, and not forgotten
 }
 

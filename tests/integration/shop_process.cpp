@@ -18,7 +18,7 @@ Process::Options options(const ShopDatabases& databases, const std::vector<std::
                         {"SHOP_ORDER_HTTP", "127.0.0.1:0"},
                         {"SHOP_PAYMENT_HTTP", "127.0.0.1:0"},
                         {"SHOP_KAFKA_BROKERS", kafka()},
-                        {"SHOP_KAFKA_TOPIC_PREFIX", databases.topic_prefix},
+                        {"SHOP_KAFKA_TOPIC", databases.topic_prefix + "{aggregatetype}"},
                         {"SHOP_CONSUMER_GROUP_PREFIX", databases.topic_prefix}});
     return {.argv = argv, .env = environment};
 }

@@ -37,7 +37,7 @@ protected:
         return {.argv = {support::bin("postroom"), "relay"},
                 .env = {{"POSTROOM_DATABASE_DSN", database.dsn("postroom_relay")},
                         {"POSTROOM_KAFKA_BROKERS", support::kafka()},
-                        {"POSTROOM_KAFKA_TOPIC_PREFIX", databases.topic_prefix},
+                        {"POSTROOM_KAFKA_TOPIC", databases.topic_prefix + "{aggregatetype}"},
                         {"POSTROOM_ADMIN_LISTEN", "127.0.0.1:0"}}};
     }
 

@@ -46,6 +46,7 @@ TEST(Batch, ReadsARowBehindTheCopyHeader) {
     EXPECT_EQ(event.aggregate_id, "42");
     EXPECT_EQ(event.value, "{\"a\": 1}");
     EXPECT_EQ(event.content_type, "application/json");
+    EXPECT_TRUE(event.is_json);
 }
 
 TEST(Batch, KnowsWhenAnEventWasAppendedIfThatWasAskedFor) {
@@ -65,6 +66,7 @@ TEST(Batch, KeepsBytesAsTheyAreAndTellsATombstoneFromAnEmptyBody) {
     const auto batch = builder.take();
     EXPECT_EQ(batch->rows[0].value, (std::string_view{"\0\x01", 2}));
     EXPECT_EQ(batch->rows[0].content_type, "application/octet-stream");
+    EXPECT_FALSE(batch->rows[0].is_json);
     EXPECT_EQ(batch->rows[1].value, "");
     EXPECT_FALSE(batch->rows[2].value.has_value());
     EXPECT_EQ(batch->rows[2].content_type, "");

@@ -47,7 +47,7 @@ TEST_F(Config, TakesFlagsOverTheEnvironmentOverTheFileOverDefaults) {
     EXPECT_EQ(settings.kafka.brokers, "flag:1");
     EXPECT_EQ(settings.kafka.compression, "zstd");
     EXPECT_EQ(settings.kafka.partitions, 7);
-    EXPECT_EQ(settings.kafka.topic_prefix, "outbox.event.");
+    EXPECT_EQ(settings.kafka.routing.topic({"order", ""}), "outbox.event.order");
 }
 
 TEST_F(Config, RefusesAnUnknownSettingAndNamesTheNearest) {
@@ -76,6 +76,42 @@ TEST_F(Config, PassesLibrdkafkasOwnPropertiesOn) {
     const auto path = file("[kafka.properties]\n'security.protocol' = 'ssl'\n");
     const auto values = relay::read_config(path, {{"database.dsn", "d"}, {"kafka.brokers", "b"}});
     EXPECT_EQ(relay::to_settings(values).kafka.properties.at("security.protocol"), "ssl");
+}
+
+TEST_F(Config, TellsWhereALeftTopicPrefixWent) {
+    const auto path = file("[kafka]\ntopic_prefix = 'x.'\n");
+    EXPECT_EQ(complaint([&] { relay::read_config(path, {}); }),
+              path + ": unknown setting 'kafka.topic_prefix'; did you mean 'kafka.topic'?\n");
+}
+
+TEST_F(Config, ReadsAndPrintsTopicsByTheTypeOfTheEvent) {
+    const auto path = file(
+        "[kafka]\ntopic = 'shop.{type}'\n"
+        "[kafka.topics]\nOrderPlaced = 'orders.placed'\n'order.key' = 'keys'\n");
+    const auto values = relay::read_config(path, {{"database.dsn", "d"}, {"kafka.brokers", "b"}});
+    const auto routing = relay::to_settings(values).kafka.routing;
+    EXPECT_EQ(routing.topic(routing.parts("order", "OrderPlaced")), "orders.placed");
+    EXPECT_EQ(routing.topic(routing.parts("order", "order.key")), "keys");
+    EXPECT_EQ(routing.topic(routing.parts("order", "OrderPaid")), "shop.OrderPaid");
+    const auto again = relay::read_config(file(relay::print_config(values)),
+                                          {{"database.dsn", "d"}, {"kafka.brokers", "b"}});
+    EXPECT_EQ(again.at("kafka.topics.order.key"), "keys");
+}
+
+TEST_F(Config, RefusesWhatKafkaWouldRefuseLater) {
+    const auto path = file(
+        "[kafka]\ntopic = '{aggregatetype}.{key}'\nformat = 'avro'\ncompression = 'lzma'\n"
+        "source = 'my shop'\n[kafka.topics]\nOrderPlaced = 'orders/placed'\n");
+    const auto faults = complaint([&] { relay::to_settings(relay::read_config(path, {})); });
+    for (const auto* part :
+         {"kafka.topic = '{aggregatetype}.{key}' has the unknown placeholder {key}: there are "
+          "{aggregatetype} and {type}\n",
+          "kafka.topics.OrderPlaced = 'orders/placed' cannot name a topic",
+          "kafka.format = 'avro' must be plain, cloudevents_binary, cloudevents_structured or "
+          "debezium\n",
+          "kafka.compression = 'lzma' must be none, gzip, snappy, lz4 or zstd\n",
+          "kafka.source = 'my shop' must be a URI"})
+        EXPECT_NE(faults.find(part), std::string::npos) << part << "\nin: " << faults;
 }
 
 TEST_F(Config, PrintsNoSecret) {
