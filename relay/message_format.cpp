@@ -167,7 +167,8 @@ bool is_extension(std::string_view name) {
 }
 
 MessageFormat::Message MessageFormat::operator()(const Row& row, const std::string& topic) {
-    const auto own = own_headers(row, topic);
+    const bool tells_own = format_ != Format::debezium || Tracing::active() != nullptr;
+    const auto own = tells_own ? own_headers(row, topic) : json::object();
     Message message;
     message.value = row.value;
     switch (format_) {

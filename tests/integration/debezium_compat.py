@@ -1,12 +1,14 @@
 """Debezium's Outbox Event Router and `postroom relay` agree on one table, in order per key.
 
 Whoever uses the one can change to the other without touching the table, its writers or the
-consumers: same keys, ids, types and values, on the same partitions. Writers that overlap, roll
+consumers: same keys, ids, types and values, on the same partitions; and with kafka.format =
+debezium, every header that the router has by its defaults, and no other. Writers that overlap, roll
 back, use savepoints and mix outbox.append with plain INSERTs in Debezium's layout cross from one
 partition of the table into the next.
 """
 
 import concurrent.futures
+import itertools
 import json
 import os
 import pathlib
@@ -63,10 +65,11 @@ def transaction(connection, random_source):
                 "select outbox.append('order', %s, 'OrderPlaced', %s::jsonb)", [key, payload]
             )
         else:
+            tombstone = random_source.random() < 0.1
             connection.execute(
                 "insert into outbox.event (id, aggregatetype, aggregateid, type, payload)"
                 " values (%s, 'order', %s, 'OrderPaid', %s)",
-                [uuid.uuid4(), key, payload],
+                [uuid.uuid4(), key, None if tombstone else payload],
             )
         if random_source.random() < 0.1:
             connection.execute("rollback to before")
@@ -81,9 +84,11 @@ def write(dsn, seed):
 
 
 def prepare(dsn):
-    """Migrates, opens the slot, and appends across the border of two partitions."""
+    """Migrates, opens two slots, and appends across the border of two partitions."""
     subprocess.run([POSTROOM, "migrate", "--dsn", dsn], check=True)
-    debezium.create_slot(dsn, psycopg.conninfo.conninfo_to_dict(dsn)["dbname"])
+    name = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
+    debezium.create_slot(dsn, name)
+    debezium.copy_slot(dsn, name, f"{name}_2")
     execute(
         dsn,
         "select setval('outbox.event_seq_seq', partition_events - 300) from outbox.setting",
@@ -105,7 +110,7 @@ def create_topics(names):
 
 
 def read(topic, events, check):
-    """Per key, what the topic holds of it, in order."""
+    """Per key, the records that the topic holds of it, in order: headers, value, partition."""
     consumer = confluent_kafka.Consumer(
         {"bootstrap.servers": BROKERS, "group.id": topic, "auto.offset.reset": "earliest"}
     )
@@ -118,15 +123,8 @@ def read(topic, events, check):
         for message in consumer.consume(500, timeout=0.2):
             if message.error():
                 raise confluent_kafka.KafkaException(message.error())
-            headers = dict(message.headers())
-            by_key.setdefault(message.key().decode(), []).append(
-                (
-                    headers["id"].decode(),
-                    headers["type"].decode(),
-                    message.value().decode(),
-                    message.partition(),
-                )
-            )
+            record = (sorted(message.headers()), message.value(), message.partition())
+            by_key.setdefault(message.key(), []).append(record)
             count += 1
     ends = [
         consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, p))[1]
@@ -138,26 +136,37 @@ def read(topic, events, check):
     return by_key
 
 
-def by_postroom(dsn, name, events):
+def by_postroom(dsn, topic, events, form):
     argv = [POSTROOM, "relay", "--database-dsn", dsn, "--kafka-brokers", BROKERS]
-    argv += ["--kafka-topic-prefix", f"{name}.postroom.", "--admin-listen", ""]
+    argv += ["--kafka-topic", topic, "--kafka-format", form, "--admin-listen", ""]
     argv += ["--relay-stop-when-drained", "true"]
+    execute(dsn, "select outbox.rebase(0, '1:1:')")
     subprocess.run(argv, check=True, timeout=LIMIT_SECONDS)
-    return read(f"{name}.postroom.order", events, check=lambda: None)
+    return read(topic, events, check=lambda: None)
 
 
-def by_debezium(dsn, name, events):
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        debezium.connect(pathlib.Path(directory), JARS, BROKERS, heap="512m") as worker,
-    ):
-        topic = f"{name}.debezium.${{routedByValue}}"
-        worker.start(name, debezium.connector(dsn, name, topic, debezium.TUNED))
-        return read(f"{name}.debezium.order", events, check=lambda: worker.check(name))
+def by_debezium(worker, dsn, topic, slot, events, typed):
+    worker.start(slot, debezium.connector(dsn, slot, topic, typed))
+    return read(topic, events, check=lambda: worker.check(slot))
+
+
+def plain(by_key):
+    """Without postroom's header that the router has no setting for."""
+    return {
+        key: [([h for h in headers if h[0] != "content-type"], *rest) for headers, *rest in records]
+        for key, records in by_key.items()
+    }
+
+
+def compare(ours, theirs):
+    for key in sorted(ours.keys() | theirs.keys()):
+        for mine, its in itertools.zip_longest(ours.get(key, []), theirs.get(key, [])):
+            if mine is None or its is None or list(mine) != list(its):
+                sys.exit(f"key {key}:\n  postroom: {mine}\n  Debezium: {its}")
 
 
 def drop(name):
-    """Also its slot, once the server has noticed that its reader is gone."""
+    """Also its slots, once the server has noticed that their reader is gone."""
     execute(
         SERVER,
         "select pg_terminate_backend(active_pid, 5000) from pg_replication_slots"
@@ -170,17 +179,27 @@ def drop(name):
 def main():
     name = f"debezium_{uuid.uuid4().hex[:12]}"
     dsn = f"{SERVER} dbname={name}"
+    topics = [f"{name}.{n}" for n in ("plain", "debezium", "router.typed", "router")]
     execute(SERVER, f"create database {name}")
     try:
         events = prepare(dsn)
-        create_topics([f"{name}.postroom.order", f"{name}.debezium.order"])
-        ours, theirs = by_postroom(dsn, name, events), by_debezium(dsn, name, events)
+        create_topics(topics)
+        ours = [by_postroom(dsn, topic, events, form)
+                for topic, form in zip(topics, ("plain", "debezium"))]
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            debezium.connect(pathlib.Path(directory), JARS, BROKERS, heap="512m") as worker,
+        ):
+            theirs = [by_debezium(worker, dsn, topics[2], name, events, typed=True),
+                      by_debezium(worker, dsn, topics[3], f"{name}_2", events, typed=False)]
     finally:
         drop(name)
-    for key in sorted(ours.keys() | theirs.keys()):
-        if ours.get(key) != theirs.get(key):
-            sys.exit(f"key {key}:\n  postroom: {ours.get(key)}\n  Debezium: {theirs.get(key)}")
-    print(f"{events} events of {len(ours)} keys: the same from both")
+    compare(plain(ours[0]), theirs[0])
+    compare(ours[1], theirs[1])
+    tombstones = sum(record[1] is None for records in ours[1].values() for record in records)
+    if not tombstones:
+        sys.exit("no event was a tombstone")
+    print(f"{events} events of {len(ours[0])} keys, {tombstones} tombstones: the same from both")
 
 
 if __name__ == "__main__":

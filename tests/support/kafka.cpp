@@ -133,6 +133,10 @@ void create_topic(const std::string& topic, int partitions,
     eventually(limit, "leaders of " + topic, [&] { return partition_count(admin, topic) > 0; });
 }
 
+int partitions(const std::string& topic, const std::string& brokers) {
+    return partition_count(client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers}}), topic);
+}
+
 void delete_topic(const std::string& topic, const std::string& brokers) {
     const Client admin = client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers}});
     rd_kafka_DeleteTopic_t* unwanted = rd_kafka_DeleteTopic_new(topic.c_str());

@@ -24,6 +24,9 @@ void create_topic(const std::string& topic, int partitions,
                   const std::map<std::string, std::string>& config = {},
                   const std::string& brokers = kafka(), int replication = 1);
 
+// How many it has; 0 when there is none.
+int partitions(const std::string& topic, const std::string& brokers = kafka());
+
 // Throws when there is none.
 void delete_topic(const std::string& topic, const std::string& brokers = kafka());
 

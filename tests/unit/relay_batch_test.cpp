@@ -55,7 +55,7 @@ TEST(Batch, KnowsWhenAnEventWasAppendedIfThatWasAskedFor) {
     parsed(row(2, null, null), builder);
     const auto batch = builder.take();
     EXPECT_EQ(batch->rows[0].created_at, 1'000'001);
-    EXPECT_EQ(batch->rows[1].created_at, 0);
+    EXPECT_EQ(batch->rows[1].created_at, std::nullopt);
 }
 
 TEST(Batch, KeepsBytesAsTheyAreAndTellsATombstoneFromAnEmptyBody) {
