@@ -99,7 +99,7 @@ std::string print_config(const Values& values) {
         const auto option = std::ranges::find(options(), name, &Option::name);
         const auto open = open_section(name);
         const bool secret = (option != options().end() && option->secret) ||
-                            (open == properties_section &&
+                            (open != topics_section &&
                              (name.find("password") != std::string::npos ||
                               name.ends_with(".key") || name.find("secret") != std::string::npos));
         const auto section = open.empty() ? name.substr(0, name.find('.')) : std::string{open};

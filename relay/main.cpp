@@ -20,8 +20,8 @@
 #include "relay/manual.hpp"
 #include "relay/operate.hpp"
 #include "relay/pipeline.hpp"
-#include "relay/tracing.hpp"
 #include "relay/systemd.hpp"
+#include "relay/tracing.hpp"
 #include "schema/migrator.hpp"
 
 namespace {

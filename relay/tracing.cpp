@@ -199,7 +199,8 @@ std::optional<std::string> Tracing::hand_over(const Row& row, const std::string&
     auto& trace = *trace_of(row);
     const auto known = trace.open.find(&row);
     if (known != trace.open.end()) return known->second.traceparent;
-    const auto parent = row.batch->errand || !row.created_at ? writer : exporter_->wait(row, topic, writer);
+    const auto parent =
+        row.batch->errand || !row.created_at ? writer : exporter_->wait(row, topic, writer);
     auto span = exporter_->begin_publish(row, topic, parent, trace.span);
     auto left_with = traceparent_of(span);
     trace.open.emplace(&row, BatchTrace::Publication{std::move(span), left_with});
