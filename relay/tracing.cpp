@@ -177,11 +177,11 @@ Tracing::Tracing(const std::string& endpoint, const std::string& instance)
         sdk::resource::Resource::Create(
             {{"service.name", "postroom"}, {"service.instance.id", instance}}));
     exporter_->tracer = exporter_->provider->GetTracer("postroom");
-    active_ = this;
+    running = this;
 }
 
 Tracing::~Tracing() {
-    active_ = nullptr;
+    running = nullptr;
     exporter_->tracer = {};
     static_cast<void>(exporter_->provider->Shutdown());
 }

@@ -31,7 +31,7 @@ public:
     Tracing& operator=(const Tracing&) = delete;
 
     // Off, there is none, and nothing below may be called.
-    static Tracing* active() { return active_; }
+    static Tracing* active() { return running; }
 
     // The row is about to be handed to Kafka: the traceparent that it leaves with, unless the given
     // one is invalid or not sampled. The same once more when a full queue makes it try again.
@@ -44,7 +44,7 @@ public:
 private:
     struct Exporter;
     std::unique_ptr<Exporter> exporter_;
-    static inline Tracing* active_ = nullptr;
+    static inline Tracing* running = nullptr;
 };
 
 }  // namespace relay
