@@ -27,9 +27,6 @@ POSTROOM = pathlib.Path(os.environ["POSTROOM_BIN"]).resolve() / "postroom"
 SERVER, BROKERS = os.environ["POSTROOM_TEST_PG"], os.environ["POSTROOM_TEST_KAFKA"]
 DASHBOARD = json.loads((SOURCE_DIR / "ops/dashboards/relay.json").read_text("utf-8"))
 ALERTS = SOURCE_DIR / "ops/dashboards/alerts.yml"
-RUNBOOKS = {"relay-down", "kafka-unreachable", "failover-rebase", "restore-from-dump",
-            "dead-letters", "retention-stuck", "lag", "topic-missing", "notification-queue-full",
-            "inbox-refuses", "disk-full", "credentials"}
 LIMIT_SECONDS = 60
 METRIC = re.compile(r"postroom_relay_\w+")
 CONFIG = """
@@ -148,8 +145,7 @@ class Dashboard(unittest.TestCase):
                 self.assertEqual(rule["health"], "ok", rule.get("lastError"))
                 self.ask(rule["query"])  # throws for what is no query
                 self.assertLessEqual({"summary", "description"}, rule["annotations"].keys())
-                found = re.fullmatch(r"ops/runbooks/(.+)\.md", rule["annotations"]["runbook_url"])
-                self.assertIn(found[1], RUNBOOKS)
+                self.assertTrue((SOURCE_DIR / rule["annotations"]["runbook_url"]).is_file())
         # A relay that is well, whose writer is at work.
         eventually("no alert to fire", lambda: all(rule["state"] == "inactive"
                                                    for rule in evaluated() or []))
