@@ -61,6 +61,9 @@ MUTANTS = {
                           r"lost=[1-9]"),
     "acks_1": (19, "BrokerDeath.CountsNothingAsPublishedThatOneBrokerAloneHolds",
                r"published rose from \d+ to \d+ with one replica"),
+    "one_in_sync": (
+        20, "ThreeBrokers.LoseNothingWhenLeadersMoveAndTheLastOneInSyncDiesWithItsDisk",
+        r"lost=[1-9]"),
     "no_alarm": (21, "DeletedTopic.IsReportedAndWhatItHeldCanBeRepeated", r"no alarm: "),
     "no_recreate": (22, "FailedProducer.IsReplacedWithoutLossAndInOrder",
                     r"\d failed producers were replaced, not 5"),

@@ -4,6 +4,9 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <format>
+#include <fstream>
 #include <pqxx/pqxx>
 #include <utility>
 
@@ -28,7 +31,8 @@ Stage::Stage(std::string brokers, int replication,
     support::create_topic(topic(), 3, topic_config, brokers_, replication);
 }
 
-support::Process Stage::relay(const std::map<std::string, std::string>& environment) const {
+support::Process Stage::relay(const std::map<std::string, std::string>& environment,
+                              const std::map<std::string, std::string>& kafka) const {
     std::map<std::string, std::string> settings{
         {"POSTROOM_DATABASE_DSN", database_.dsn("postroom_relay")},
         {"POSTROOM_KAFKA_BROKERS", brokers_},
@@ -36,7 +40,15 @@ support::Process Stage::relay(const std::map<std::string, std::string>& environm
         {"POSTROOM_RELAY_LEASE_MS", "1000"},  // what a successor waits for after a kill
         {"POSTROOM_ADMIN_LISTEN", ""}};
     for (const auto& [name, value] : environment) settings[name] = value;
-    return support::Process{{.argv = {support::bin("postroom"), "relay"}, .env = settings}};
+    std::vector<std::string> argv{support::bin("postroom"), "relay"};
+    if (!kafka.empty()) {
+        const auto file = std::filesystem::temp_directory_path() / (prefix_ + "toml");
+        std::ofstream toml{file};
+        toml << "[kafka.properties]\n";
+        for (const auto& [name, value] : kafka) toml << std::format("'{}' = '{}'\n", name, value);
+        argv.insert(argv.end(), {"--config", file});
+    }
+    return support::Process{{.argv = argv, .env = settings}};
 }
 
 support::Process Stage::crashing_relay(const std::string& crash_point) const {

@@ -27,8 +27,9 @@ public:
     const std::string& topic_prefix() const { return prefix_; }
     std::string topic() const { return prefix_ + "account"; }
 
-    // Its settings as environment variables; those given win.
-    support::Process relay(const std::map<std::string, std::string>& environment = {}) const;
+    // Its settings as environment variables; those given win. kafka: librdkafka's own properties.
+    support::Process relay(const std::map<std::string, std::string>& environment = {},
+                           const std::map<std::string, std::string>& kafka = {}) const;
     support::Process crashing_relay(const std::string& crash_point) const;
 
     std::int64_t pending() const;

@@ -14,6 +14,7 @@ namespace support {
 namespace {
 
 constexpr std::chrono::seconds start_limit{60};
+constexpr auto cluster_id = "MkU3OEVBNTcwNTJENDM2Qk";
 
 std::vector<std::string> java(const std::string& program,
                               const std::vector<std::string>& arguments) {
@@ -29,23 +30,44 @@ std::vector<std::string> java(const std::string& program,
     return argv;
 }
 
+std::unique_ptr<Process> run(const std::filesystem::path& properties) {
+    return std::make_unique<Process>(
+        Process::Options{.argv = java("kafka.Kafka", {properties})});
+}
+
+// All at once: each takes seconds.
+void format(const std::vector<std::filesystem::path>& nodes) {
+    std::vector<std::unique_ptr<Process>> tools;
+    tools.reserve(nodes.size());
+    for (const auto& properties : nodes) {
+        tools.push_back(std::make_unique<Process>(Process::Options{
+            .argv = java("kafka.tools.StorageTool", {"format", "--cluster-id", cluster_id,
+                                                     "--config", properties})}));
+    }
+    for (const auto& tool : tools) {
+        if (tool->wait(start_limit) != 0) throw std::runtime_error{tool->output()};
+    }
+}
+
 }  // namespace
 
 Brokers::Brokers(int nodes, const std::function<int(int)>& advertised)
-    : dir_{std::filesystem::temp_directory_path() / unique_name("kafka")} {
+    : dir_{std::filesystem::temp_directory_path() / unique_name("kafka")},
+      controller_port_{free_port()} {
     std::filesystem::create_directories(dir_);
-    const int controller_port = free_port();
-    for (int number = 1; number <= nodes; ++number) configure(number, controller_port, advertised);
-    for (int number = 1; number <= nodes; ++number) {
-        Process format{{.argv = java("kafka.tools.StorageTool",
-                                     {"format", "--cluster-id", "MkU3OEVBNTcwNTJENDM2Qk",
-                                      "--config", node(number).properties})}};
-        if (format.wait(start_limit) != 0) throw std::runtime_error{format.output()};
+    std::vector<std::filesystem::path> unformatted;
+    if (nodes >= 3) {
+        controller_ = 100;
+        unformatted.push_back(configure(controller_, "controller", {}).properties);
     }
     for (int number = 1; number <= nodes; ++number) {
-        node(number).process = std::make_unique<Process>(
-            Process::Options{.argv = java("kafka.Kafka", {node(number).properties})});
+        nodes_.push_back(configure(
+            number, number == controller_ ? "broker,controller" : "broker", advertised));
+        unformatted.push_back(nodes_.back().properties);
     }
+    format(unformatted);
+    if (nodes >= 3) controller_process_ = run(unformatted.front());
+    for (Node& each : nodes_) each.process = run(each.properties);
     for (const Node& each : nodes_) {
         eventually(start_limit, "a broker to listen", [&] { return accepts(each.port); });
     }
@@ -54,36 +76,48 @@ Brokers::Brokers(int nodes, const std::function<int(int)>& advertised)
 
 Brokers::~Brokers() {
     nodes_.clear();
+    controller_process_.reset();
     std::error_code ignored;
     std::filesystem::remove_all(dir_, ignored);
 }
 
-void Brokers::configure(int number, int controller_port,
-                        const std::function<int(int)>& advertised) {
-    const bool controller = number == 1;
-    const int port = free_port();
-    const auto properties = dir_ / std::format("{}.properties", number);
-    const auto listener = [](int at) { return std::format("PLAINTEXT://127.0.0.1:{}", at); };
-    std::ofstream{properties}
-        << std::format(
-               "node.id={}\nprocess.roles={}\ncontroller.quorum.voters=1@127.0.0.1:{}\n"
-               "controller.listener.names=CONTROLLER\nadvertised.listeners={}\nlisteners={}{}\nlog."
-               "dirs={}\n",
-               number, controller ? "broker,controller" : "broker", controller_port,
-               listener(advertised ? advertised(port) : port), listener(port),
-               controller ? std::format(",CONTROLLER://127.0.0.1:{}", controller_port) : "",
-               (dir_ / std::to_string(number)).string())
-        // A killed node is noticed within two seconds.
-        << "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n"
-           "replica.lag.time.max.ms=2000\noffsets.topic.replication.factor=1\n"
-           "auto.create.topics.enable=false\n";
-    nodes_.push_back({port, properties, nullptr});
+std::filesystem::path Brokers::data(const Node& node) const {
+    return dir_ / std::to_string(node.number);
+}
+
+Brokers::Node Brokers::configure(int number, const std::string& roles,
+                                 const std::function<int(int)>& advertised) {
+    Node node{number, free_port(), dir_ / std::format("{}.properties", number), nullptr};
+    std::vector<std::string> listeners;
+    std::ofstream properties{node.properties};
+    if (roles.contains("broker")) {
+        const auto listener = [](int at) { return std::format("PLAINTEXT://127.0.0.1:{}", at); };
+        listeners.push_back(listener(node.port));
+        properties << "advertised.listeners="
+                   << listener(advertised ? advertised(node.port) : node.port) << '\n';
+    }
+    if (number == controller_)
+        listeners.push_back(std::format("CONTROLLER://127.0.0.1:{}", controller_port_));
+    properties << "listeners=" << listeners.front()
+               << (listeners.size() > 1 ? "," + listeners.back() : "") << '\n'
+               << std::format(
+                      "node.id={}\nprocess.roles={}\ncontroller.quorum.voters={}@127.0.0.1:{}\n"
+                      "controller.listener.names=CONTROLLER\nlog.dirs={}\n",
+                      number, roles, controller_, controller_port_, data(node).string())
+               // A killed node is noticed within two seconds.
+               << "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n"
+                  "replica.lag.time.max.ms=2000\noffsets.topic.replication.factor=1\n"
+                  "auto.create.topics.enable=false\n";
+    return node;
+}
+
+std::string Brokers::address(int number) const {
+    return std::format("127.0.0.1:{}", nodes_.at(static_cast<std::size_t>(number - 1)).port);
 }
 
 std::string Brokers::bootstrap() const {
     std::string list;
-    for (const Node& each : nodes_)
-        list += std::format("{}127.0.0.1:{}", list.empty() ? "" : ",", each.port);
+    for (const Node& each : nodes_) list += (list.empty() ? "" : ",") + address(each.number);
     return list;
 }
 
@@ -97,11 +131,16 @@ void Brokers::await_live(int count) const {
                [&] { return live_brokers(bootstrap()) == count; });
 }
 
+void Brokers::lose(int number) {
+    kill(number);
+    std::filesystem::remove_all(data(node(number)));
+}
+
 void Brokers::start(int number) {
-    node(number).process = std::make_unique<Process>(
-        Process::Options{.argv = java("kafka.Kafka", {node(number).properties})});
-    eventually(start_limit, "the broker to listen again",
-               [&] { return accepts(node(number).port); });
+    Node& started = node(number);
+    if (!std::filesystem::exists(data(started))) format({started.properties});
+    started.process = run(started.properties);
+    eventually(start_limit, "the broker to listen again", [&] { return accepts(started.port); });
 }
 
 }  // namespace support

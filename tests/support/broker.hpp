@@ -4,10 +4,11 @@
 //   brokers.kill(2);   // SIGKILL
 //   brokers.start(2);  // the same node on the same data, once it answers
 //
-// Node 1 is the controller as well. Needs POSTROOM_KAFKA_JARS, a directory of Kafka's jars, and
-// java.
+// Node 1 is the controller as well; of three nodes or more none is, so that any may be killed.
+// Needs POSTROOM_KAFKA_JARS, a directory of Kafka's jars, and java.
 #pragma once
 
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -27,22 +28,31 @@ public:
     Brokers& operator=(const Brokers&) = delete;
 
     std::string bootstrap() const;
+    std::string address(int node) const;
     void kill(int node);
+    void lose(int node);  // kills it, with all that its disk held
+    void freeze(int node) { signal(node, SIGSTOP); }
+    void thaw(int node) { signal(node, SIGCONT); }
     void start(int node);
     void await_live(int count) const;  // as the cluster sees it: takes seconds after a kill
 
 private:
     struct Node {
-        int port;
+        int number, port;
         std::filesystem::path properties;
         std::unique_ptr<Process> process;
     };
 
     Node& node(int number) { return nodes_.at(static_cast<std::size_t>(number - 1)); }
-    void configure(int number, int controller_port, const std::function<int(int)>& advertised);
+    void signal(int number, int signal) { node(number).process->signal(signal); }
+    Node configure(int number, const std::string& roles, const std::function<int(int)>& advertised);
+    std::filesystem::path data(const Node& node) const;
 
     std::filesystem::path dir_;
+    int controller_ = 1;  // its node id
+    int controller_port_;
     std::vector<Node> nodes_;
+    std::unique_ptr<Process> controller_process_;  // unless node 1 is the controller
 };
 
 }  // namespace support

@@ -65,18 +65,25 @@ Client client(rd_kafka_type_t type, const std::map<std::string, std::string>& pr
     return made;
 }
 
-// 0 while the cluster doesn't know the topic, or one of its partitions has no leader yet.
-int partition_count(const Client& kafka_client, const std::string& topic) {
+std::vector<Placement> placements(const Client& kafka_client, const std::string& topic) {
     const Topic handle{rd_kafka_topic_new(kafka_client.get(), topic.c_str(), nullptr)};
     const rd_kafka_metadata_t* metadata = nullptr;
     check(rd_kafka_metadata(kafka_client.get(), 0, handle.get(), &metadata, limit_ms), "metadata");
     const rd_kafka_metadata_topic_t& found = metadata->topics[0];
-    int count = found.err == RD_KAFKA_RESP_ERR_NO_ERROR ? found.partition_cnt : 0;
-    for (int i = 0; i < found.partition_cnt; ++i) {
-        if (found.partitions[i].leader < 0) count = 0;
+    std::vector<Placement> all;
+    if (found.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        for (int i = 0; i < found.partition_cnt; ++i)
+            all.push_back({found.partitions[i].leader, found.partitions[i].isr_cnt});
     }
     rd_kafka_metadata_destroy(metadata);
-    return count;
+    return all;
+}
+
+// 0 while the cluster doesn't know the topic, or one of its partitions has no leader yet.
+int partition_count(const Client& kafka_client, const std::string& topic) {
+    const auto all = placements(kafka_client, topic);
+    const bool led = std::ranges::none_of(all, [](const auto& at) { return at.leader < 0; });
+    return led ? static_cast<int>(all.size()) : 0;
 }
 
 std::optional<std::string> text(const void* data, std::size_t size) {
@@ -213,6 +220,11 @@ void produce(const std::string& topic, const std::vector<Draft>& records,
     if (refused > 0) {
         throw std::runtime_error{topic + " refused " + std::to_string(refused) + " records"};
     }
+}
+
+std::vector<Placement> placements(const std::string& topic, const std::string& brokers) {
+    return placements(
+        client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers}, {"log_level", "0"}}), topic);
 }
 
 int live_brokers(const std::string& brokers) {

@@ -43,6 +43,11 @@ struct Draft {
 void produce(const std::string& topic, const std::vector<Draft>& records,
              const std::string& brokers = kafka());
 
+struct Placement {  // of a partition; the leader is -1 while there is none
+    int leader, in_sync;
+};
+std::vector<Placement> placements(const std::string& topic, const std::string& brokers);
+
 // How many nodes the cluster counts as alive.
 int live_brokers(const std::string& brokers);
 
