@@ -80,6 +80,8 @@ void prepare_reading(Connection& connection) {
         "set plan_cache_mode = force_generic_plan; set jit = off; set synchronous_commit = on; "
         "set idle_in_transaction_session_timeout = 0; "
         "set default_transaction_isolation = 'read committed'");
+    if (faults::mutant("scan_all"))
+        connection.run("set enable_indexscan = off; set enable_seqscan = on");
 }
 
 BatchBuilder::Fields fields_of(const Result& rows, int row) {

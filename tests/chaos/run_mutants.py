@@ -59,6 +59,8 @@ MUTANTS = {
                    r"a notification fails a writer"),
     "swallow_the_error": (17, "FullDisk.OfTheDatabaseLosesNothingThatWasAcknowledged",
                           r"lost=[1-9]"),
+    "scan_all": (
+        18, "Backlog.WithoutVacuumIsReadByIndexAsFastAtItsEndAsAtItsBeginning", r"not by index"),
     "acks_1": (19, "BrokerDeath.CountsNothingAsPublishedThatOneBrokerAloneHolds",
                r"published rose from \d+ to \d+ with one replica"),
     "one_in_sync": (
