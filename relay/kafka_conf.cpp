@@ -7,6 +7,11 @@
 
 namespace relay {
 
+void log_error(int error, const char* reason) {
+    spdlog::warn("kafka: {} ({})", reason,
+                 rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(error)));
+}
+
 KafkaConf make_conf(const std::map<std::string, std::string>& properties) {
     KafkaConf conf{rd_kafka_conf_new(), &rd_kafka_conf_destroy};
     for (const auto& [name, value] : properties) {
@@ -16,8 +21,7 @@ KafkaConf make_conf(const std::map<std::string, std::string>& properties) {
             throw std::invalid_argument{"kafka." + name + ": " + why.data()};
     }
     rd_kafka_conf_set_error_cb(conf.get(), [](rd_kafka_t*, int error, const char* reason, void*) {
-        spdlog::warn("kafka: {} ({})", reason,
-                     rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(error)));
+        log_error(error, reason);
     });
     rd_kafka_conf_set_log_cb(conf.get(),
                              [](const rd_kafka_t*, int, const char* facility, const char* line) {

@@ -12,6 +12,9 @@ namespace relay {
 using KafkaConf = std::unique_ptr<rd_kafka_conf_t, void (*)(rd_kafka_conf_t*)>;
 using KafkaHandle = std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)>;
 
+// An error that librdkafka tells of.
+void log_error(int error, const char* reason);
+
 // Logs what librdkafka has to say. Throws std::invalid_argument naming the property at fault.
 KafkaConf make_conf(const std::map<std::string, std::string>& properties);
 

@@ -71,6 +71,11 @@ KafkaSink::KafkaSink(const KafkaOptions& options, Batches batches,
                                 [](rd_kafka_t*, const rd_kafka_message_t* message, void* self) {
                                     static_cast<KafkaSink*>(self)->delivered(*message);
                                 });
+    rd_kafka_conf_set_error_cb(conf.get(),
+                               [](rd_kafka_t*, int error, const char* reason, void* self) {
+                                   log_error(error, reason);
+                                   static_cast<KafkaSink*>(self)->last_error_ = reason;
+                               });
     producer_ = make_client(RD_KAFKA_PRODUCER, std::move(conf));
 }
 

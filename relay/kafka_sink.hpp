@@ -125,6 +125,7 @@ private:
     const Row* opening_{};
     std::uint64_t acknowledged_{};
     std::string refusal_, failure_;
+    std::string last_error_;  // that librdkafka told of
 };
 
 }  // namespace relay

@@ -105,9 +105,12 @@ rd_kafka_resp_err_t KafkaSink::ask(const Topic& topic) {
     const rd_kafka_metadata_t* found = nullptr;
     const auto error =
         rd_kafka_metadata(producer_.get(), 0, topic.handle.get(), &found, admin_timeout_ms);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        last_error_ = rd_kafka_err2str(error);
+        rd_kafka_poll(producer_.get(), 0);  // tells of the cause, such as a wrong password
         throw ProducerFailed{"no answer from Kafka at " + options_.brokers + " about topic '" +
-                             topic.name + "': " + rd_kafka_err2str(error)};
+                             topic.name + "': " + last_error_};
+    }
     const std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> freed{
         found, &rd_kafka_metadata_destroy};
     if (found->topic_cnt != 1) return RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;

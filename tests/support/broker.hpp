@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,14 +22,22 @@ namespace support {
 
 class Brokers {
 public:
+    // Each node listens for TLS and SCRAM-SHA-512 as well, under the host name localhost.
+    struct Secured {
+        std::filesystem::path keystore;  // PEM: key and certificate
+        std::string user, password;
+    };
+
     // advertised: given a node's port, the one that its clients are told; its own by default.
-    explicit Brokers(int nodes, const std::function<int(int)>& advertised = {});
+    explicit Brokers(int nodes, const std::function<int(int)>& advertised = {},
+                     std::optional<Secured> secured = std::nullopt);
     ~Brokers();  // kills them and removes their data
     Brokers(const Brokers&) = delete;
     Brokers& operator=(const Brokers&) = delete;
 
     std::string bootstrap() const;
     std::string address(int node) const;
+    std::string secure_address(int node) const;
     void kill(int node);
     void lose(int node);  // kills it, with all that its disk held
     void freeze(int node) { signal(node, SIGSTOP); }
@@ -38,7 +47,7 @@ public:
 
 private:
     struct Node {
-        int number, port;
+        int number, port, secure_port;
         std::filesystem::path properties;
         std::unique_ptr<Process> process;
     };
@@ -48,7 +57,10 @@ private:
     Node configure(int number, const std::string& roles, const std::function<int(int)>& advertised);
     std::filesystem::path data(const Node& node) const;
 
+    void format(const std::vector<std::filesystem::path>& nodes) const;
+
     std::filesystem::path dir_;
+    std::optional<Secured> secured_;
     int controller_ = 1;  // its node id
     int controller_port_;
     std::vector<Node> nodes_;
