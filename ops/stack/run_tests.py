@@ -63,10 +63,24 @@ def run_ctest(build_dir, labels, env):
     return code
 
 
+def run_soak(build_dir, env, options):
+    """Prints its one line, or the end of its log."""
+    env = {**env, "POSTROOM_SOAK_MINUTES": str(options.minutes)}
+    if options.seed is not None:
+        env["POSTROOM_SEED"] = str(options.seed)
+    stages.run("soak", [build_dir / "bin/chaos_test", "--gtest_filter=Soak.*"], env=env)
+    log = (LOG_DIR / "soak.log").read_text(encoding="utf-8", errors="replace")
+    print(next(line for line in log.splitlines() if line.startswith("soak seed=")))
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(prog="ops/test")
     parser.add_argument("what", nargs="*", metavar="LABEL")
-    what = parser.parse_args().what
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--minutes", type=int, default=1)
+    options = parser.parse_args()
+    what = options.what
     presets = [name for name in what if name in PRESETS]
     if presets and what[0] != "mutants" and len(what) > 1:
         parser.error(f"{presets[0]} stands alone")
@@ -91,6 +105,8 @@ def main():
             if preset == "mutants":
                 return subprocess.run([sys.executable, "tests/chaos/run_mutants.py", *what[1:]],
                                       env=env, cwd=SOURCE_DIR).returncode
+            if what == ["soak"]:
+                return run_soak(build_dir, env, options)
             return run_ctest(build_dir, PRESETS.get(preset, what), env)
         finally:
             broker.stop()

@@ -53,9 +53,7 @@ protected:
             return at.leader > 0 && at.in_sync == replicas;
         });
     }
-    static std::pair<int, int> others(int node) {
-        return {node == 1 ? 2 : 1, node == 3 ? 2 : 3};
-    }
+    static std::pair<int, int> others(int node) { return {node == 1 ? 2 : 1, node == 3 ? 2 : 3}; }
 
     support::Brokers brokers_{3};
     // Whoever is left may lead: that this loses nothing is up to the number of replicas.
