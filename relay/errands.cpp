@@ -11,7 +11,8 @@ Errands::Errands(const Settings& settings, const std::stop_token& stop, Connecti
               settings.shard,
               {settings, settings.kafka, stop, check},
               dead_letters,
-              status} {}
+              status},
+      replays_{settings, stop, connection, check} {}
 
 bool Errands::note(const Batch& batch, std::int64_t epoch) {
     if (batch.delayed.empty()) return false;
@@ -22,7 +23,13 @@ bool Errands::note(const Batch& batch, std::int64_t epoch) {
 Errands::Clock::time_point Errands::next(const Requests::Asked& asked) const {
     auto next = asked.retries ? Clock::time_point{} : Clock::time_point::max();
     if (asked.due) next = std::min(next, std::max(*asked.due, delays_.next()));
+    if (asked.replays) next = std::min(next, replays_.next());
     return next;
+}
+
+std::chrono::milliseconds Errands::wait(const Requests::Asked& asked) const {
+    const auto now = Clock::now();
+    return std::chrono::ceil<std::chrono::milliseconds>(std::max(next(asked), now) - now);
 }
 
 std::size_t Errands::run(const Requests::Asked& asked) {
@@ -31,6 +38,7 @@ std::size_t Errands::run(const Requests::Asked& asked) {
     if (asked.retries) published += retries_.publish_some();
     if (asked.due && std::max(*asked.due, delays_.next()) <= now)
         published += delays_.publish_some();
+    if (asked.replays && replays_.next() <= now) replays_.publish_some();
     return published;
 }
 

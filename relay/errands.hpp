@@ -1,5 +1,5 @@
-// What a shard's relay publishes beside the windows, a batch in turn: released dead letters and
-// delayed events that are due.
+// What a shard's relay publishes beside the windows, a batch in turn: released dead letters,
+// delayed events that are due, and history that is replayed.
 //
 // Called between windows, when nothing is in flight and the position is recorded. At least once,
 // under exactly_once as well: it is no part of the position's transaction. Not thread-safe.
@@ -12,6 +12,7 @@
 #include <stop_token>
 
 #include "relay/delays.hpp"
+#include "relay/replays.hpp"
 #include "relay/requests.hpp"
 #include "relay/retries.hpp"
 
@@ -26,15 +27,20 @@ public:
 
     // Before a batch of a window is published: see Delays. True when it held delayed rows.
     bool note(const Batch& batch, std::int64_t epoch);
-    // When run() should be called; the far future when nothing is asked for.
-    Clock::time_point next(const Requests::Asked& asked) const;
-    // Does a batch of each that is asked for, and returns how many events Kafka has acknowledged.
+    // Whether run() should be called, or how long until then.
+    bool due(const Requests::Asked& asked) const { return next(asked) <= Clock::now(); }
+    std::chrono::milliseconds wait(const Requests::Asked& asked) const;
+    // Does a batch of each that is asked for, and returns how many events Kafka has acknowledged,
+    // replayed ones apart.
     // Throws ProducerFailed, and what check() throws.
     std::size_t run(const Requests::Asked& asked);
 
 private:
+    Clock::time_point next(const Requests::Asked& asked) const;
+
     Retries retries_;
     Delays delays_;
+    Replays replays_;
 };
 
 }  // namespace relay

@@ -1,9 +1,7 @@
 #include "relay/operate.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <utility>
 
 #include "relay/config.hpp"
@@ -14,6 +12,10 @@ namespace relay {
 namespace {
 
 constexpr auto lag_sql = "select * from outbox.lag";
+constexpr auto delayed_sql = R"(
+select seq, id, aggregatetype, aggregateid as key, type, created_at, available_at,
+       date_trunc('milliseconds', due_in) as due_in
+from outbox.delayed_event order by available_at, seq limit $1::bigint)";
 constexpr auto audit_sql = "select * from outbox.audit order by n desc limit $1::bigint";
 constexpr auto dead_sql = R"(
 select d.event_id, d.topic, d.aggregateid as key, d.type, d.attempts,
@@ -35,7 +37,8 @@ select e.seq, e.id, e.aggregatetype, e.aggregateid as key, e.type, e.created_at,
             when d.resolved_at is null and d.event_id is not null then 'dead'
             when d.resolution is not null then d.resolution
             when exists (select from outbox.published p where p.seq = e.seq) then 'published'
-            else 'pending' end as state,
+            when e.available_at > clock_timestamp() then 'delayed'
+            else 'pending' end as state, e.available_at,
        d.topic, d.error, d.attempts, d.behind, d.parked_at, d.resolved_at,
        e.content_type, e.headers, e.payload, e.body,
        r.event_id is not null as edited, r.content_type as new_content_type, r.headers as new_headers,
@@ -51,8 +54,6 @@ cross join lateral outbox.retry_dead(i.id) a order by i.n)";
 constexpr auto skip_sql = R"(
 select a.* from unnest($1::uuid[]) with ordinality i(id, n)
 cross join lateral outbox.skip_dead(i.id, $2) a order by i.n)";
-constexpr auto edit_sql = R"(
-select * from outbox.edit_dead($1::uuid, $2, $3::jsonb, decode($4, 'hex'), $5, $6::jsonb))";
 constexpr auto rebase_effect_sql = R"(
 with wanted as (
     select case $2 when 'all' then '1:1:' when 'now' then pg_current_snapshot()::text
@@ -69,19 +70,6 @@ std::string as_array(const std::vector<std::string>& ids) {
     std::string array;
     for (const auto& id : ids) array += (array.empty() ? "{" : ",") + id;
     return array + "}";
-}
-
-std::string in_hex(const std::string& file) {
-    std::ifstream in{file, std::ios::binary};
-    if (!in) throw std::invalid_argument{"cannot read '" + file + "'"};
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string hex;
-    for (std::istreambuf_iterator<char> byte{in}, end; byte != end; ++byte) {
-        const auto value = static_cast<unsigned char>(*byte);
-        hex += digits[value >> 4U];
-        hex += digits[value & 15U];
-    }
-    return hex;
 }
 
 // What the server cannot know: which role or schema this program needs.
@@ -107,6 +95,7 @@ Operate::Operate(CLI::App& app) {
     dead->require_subcommand(1);
     add_dead_letters(*dead);
     add_edit(*dead);
+    add_replay(app);
 }
 
 CLI::App& Operate::add(CLI::App& parent, const std::string& name, const std::string& help,
@@ -151,9 +140,12 @@ void Operate::add_views(CLI::App& app) {
                     "seconds that an event may wait, or a transaction stay open, before it counts")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
-    add_limit(add(app, "pending", "Committed events that are not published yet",
+    add_limit(add(app, "pending", "Committed events that should be published by now and are not",
                   "pending --limit 5",
                   [this] { return list(pending_sql, {std::to_string(limit_)}); }));
+    add_limit(add(app, "delayed", "Events that wait for their time, the next one first",
+                  "delayed --limit 5",
+                  [this] { return list(delayed_sql, {std::to_string(limit_)}); }));
     add_ids(add(app, "show", "One event, whole; ID may also be its seq",
                 "show 01931f0e-5c1f-7b6e-a0b4-6c1f1d0e8a11",
                 [this] { return show(event_seq_sql, "no such event. See: postroom pending"); }),
@@ -205,21 +197,6 @@ void Operate::add_dead_letters(CLI::App& dead) {
     skip.add_option("--reason", reason_, "for the audit trail")->required();
 }
 
-void Operate::add_edit(CLI::App& dead) {
-    auto& command =
-        add(dead, "edit", "Replace its content or headers; then retry it. The event itself stays",
-            "dead edit ID --payload '{\"amount\": 10}' --reason 'amount was missing'",
-            [this] { return edit(); });
-    add_ids(command, 1);
-    auto* payload = command.add_option("--payload", payload_, "JSON content");
-    command.add_option("--body-file", body_file_, "a file of content that is not JSON")
-        ->check(CLI::ExistingFile)
-        ->excludes(payload);
-    command.add_option("--content-type", content_type_, "of the new content");
-    command.add_option("--headers", headers_, "a JSON object: all of its headers");
-    command.add_option("--reason", reason_, "for the audit trail")->required();
-}
-
 std::optional<int> Operate::run() {
     if (!chosen_) return std::nullopt;
     try {
@@ -267,11 +244,6 @@ int Operate::show(const char* seq_sql, const std::string& absent) const {
     const auto event = connection.run(show_sql, {std::string{seq.at(0, 0)}});
     std::cout << (format_ == "json" ? as_json(event) : as_record(event));
     return 0;
-}
-
-int Operate::edit() const {
-    const auto body = body_file_ ? std::optional{in_hex(*body_file_)} : std::nullopt;
-    return list(edit_sql, {ids_.front(), reason_, payload_, body, content_type_, headers_});
 }
 
 int Operate::rebase() const {

@@ -39,6 +39,7 @@ private:
     void add_changes(CLI::App& app);
     void add_dead_letters(CLI::App& dead);
     void add_edit(CLI::App& dead);
+    void add_replay(CLI::App& app);
     void add_shard(CLI::App& command);
     void add_limit(CLI::App& command);
     void add_ids(CLI::App& command, int most);
@@ -52,6 +53,8 @@ private:
     int edit() const;
     int rebase() const;
     int top() const;
+    int replay();
+    int watch(Connection& connection) const;
 
     // What the flags say; each command reads its own.
     std::string dsn_, dsn_file_, format_ = "table";
@@ -63,6 +66,12 @@ private:
     std::optional<std::string> payload_, body_file_, content_type_, headers_;
     double every_ = 1;
     bool dry_run_ = false, yes_ = false, once_ = false;
+    struct {
+        std::string to, topic;
+        std::vector<std::string> types, keys, aggregates, ids;
+        std::optional<std::int64_t> most;
+        int rate = 5000;
+    } replay_;
 
     std::function<int()> chosen_;
 };

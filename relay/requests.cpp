@@ -9,6 +9,7 @@ constexpr std::chrono::milliseconds look_every{250};
 constexpr auto asked_sql = R"(
 select exists (select from outbox.paused where shard = $1::int),
        exists (select from outbox.retry where shard = $1::int),
+       exists (select from outbox.replay where shard = $1::int and state = 'running'),
        (select max(n) from outbox.position where shard = $1::int),
        (select ceil(extract(epoch from greatest(least(d.due_at - statement_timestamp(), '1 day'), '0')) * 1000)::bigint
         from outbox.delayed d where d.shard = $1::int order by d.due_at limit 1))";
@@ -25,9 +26,10 @@ const Requests::Asked& Requests::look() {
         const auto row = connection_.run_prepared("asked", {std::to_string(shard_)});
         asked_ = {.paused = row.at(0, 0) == "t",
                   .retries = row.at(0, 1) == "t",
+                  .replays = row.at(0, 2) == "t",
                   .due = std::nullopt,
-                  .position = row.number(0, 2)};
-        if (!row.null(0, 3)) asked_.due = now + std::chrono::milliseconds{row.number(0, 3)};
+                  .position = row.number(0, 3)};
+        if (!row.null(0, 4)) asked_.due = now + std::chrono::milliseconds{row.number(0, 4)};
         looked_ = now;
     }
     return asked_;

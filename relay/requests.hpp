@@ -1,6 +1,6 @@
 // What is asked of a shard's relay: to pause, to go on with a dead letter's key, to publish what is
-// due, to start from another position. Looked up in the database a few times a second, so that it
-// costs nothing at each poll. Not thread-safe.
+// due or history, to start from another position. Looked up in the database a few times a second,
+// so that it costs nothing at each poll. Not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -17,6 +17,7 @@ public:
     struct Asked {
         bool paused;
         bool retries;
+        bool replays;
         std::optional<Clock::time_point> due;  // when the next delayed event is
         std::int64_t position;  // the latest number in the log: a rebase writes there, too
     };

@@ -120,8 +120,7 @@ void Session::publish_all() {
                 progress_.unsettle();  // the floor follows our own transactions
             }
             settle();
-            if (settings_.stop_when_drained && errands_->next(requests_.look()) > Clock::now())
-                return;
+            if (settings_.stop_when_drained && !errands_->due(requests_.look())) return;
             rest(poll);
             continue;
         }
@@ -147,7 +146,7 @@ bool Session::attend() {
         if (doorbell_.wait(sleep, wake_up_.fd())) requests_.expire();
         return false;
     }
-    if (errands_->next(asked) <= Clock::now() && !progress_.at().upper) {
+    if (errands_->due(asked) && !progress_.at().upper) {
         // Also the fence: a relay that has been superseded cannot write it.
         record(PositionLog::Durability::flushed);
         progress_.count(errands_->run(asked));
@@ -274,10 +273,8 @@ void Session::rest(const Poll& poll) {
     if (doorbell_.silenced()) wake();
     const auto longest = faults::mutant("no_fallback_poll") ? 1h : sleep;
     const bool may_sleep = doorbell_.quiet(poll.upper.snapshot);
-    const auto errand = std::chrono::ceil<std::chrono::milliseconds>(
-        errands_->next(requests_.look()) - Clock::now());
-    const auto limit =
-        std::clamp<std::chrono::milliseconds>(errand, 0ms, may_sleep ? longest : doze);
+    const auto errand = errands_->wait(requests_.look());
+    const auto limit = std::min<std::chrono::milliseconds>(errand, may_sleep ? longest : doze);
     if (doorbell_.wait(limit, wake_up_.fd())) requests_.expire();
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <pqxx/pqxx>
 #include <string>
 #include <thread>
@@ -76,6 +77,20 @@ TEST_F(Append, StoresEachKindOfContentWithItsHeaders) {
         EXPECT_EQ(rows[at + 1][3].as<std::string>(), "application/avro");
         EXPECT_TRUE(rows[at + 2][1].is_null() && rows[at + 2][2].is_null());
     }
+}
+
+TEST_F(Append, KeepsTheTimeThatAnEventIsToWaitForToTheMicrosecond) {
+    using namespace std::chrono;
+    auto later = event("later");
+    later.available_at = sys_days{2031y / 2 / 3} + 4h + 5min + 6s + 789'012us;
+    pqxx::work tx{service_};
+    outbox::append(tx, later);
+    outbox::append(tx, std::vector{later, event("now")});
+    EXPECT_EQ(tx.query_value<int>("select count(*) from outbox.event where available_at = "
+                                  "'2031-02-03 04:05:06.789012Z'"),
+              2);
+    EXPECT_EQ(tx.query_value<int>("select count(*) from outbox.event where available_at is null"),
+              1);
 }
 
 TEST_F(Append, KeepsTheOrderOfManyEventsAcrossStatements) {

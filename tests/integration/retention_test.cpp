@@ -103,14 +103,30 @@ TEST_F(Retention, NeverDropsAnOpenDeadLetter) {
     EXPECT_EQ(drop(), "event_8388608");
 }
 
+TEST_F(Retention, NeverDropsADelayedEvent) {
+    run("insert into outbox.event (aggregatetype, aggregateid, type, available_at) values ('" +
+        aggregate_ + "', '1', 'Delayed', now() + interval '1 hour')");
+    run_until_drained();
+    ASSERT_TRUE(rotate());
+    append("1", "Second");
+    run_until_drained();
+    EXPECT_EQ(drop(), std::nullopt);
+    run("update outbox.delayed set due_at = now()");
+    run_until_drained();
+    EXPECT_EQ(types(), (std::vector<std::string>{"Second", "Delayed"}));
+    EXPECT_EQ(drop(), "event_8388608");
+}
+
 TEST_F(Retention, TrimsTheDefaultPartitionByRows) {
     run("do $$ begin perform setval('outbox.event_seq_seq', 1::bigint << 40); end $$");
     append("1", "Beside");
     EXPECT_EQ(with_no_retention<int>("outbox.trim_default()"), 0) << "not published";
+    run("insert into outbox.event (aggregatetype, aggregateid, type, available_at) values ('" +
+        aggregate_ + "', '1', 'Delayed', now() + interval '1 hour')");
     run_until_drained();
     EXPECT_EQ(ask<int>("select outbox.trim_default()"), 0) << "not past its time";
     EXPECT_EQ(with_no_retention<int>("outbox.trim_default()"), 1);
-    EXPECT_EQ(events(), 0);
+    EXPECT_EQ(events(), 1) << "the delayed one is still to be published";
 }
 
 TEST_F(Retention, IsNotForServices) {
