@@ -125,9 +125,10 @@ std::string entry(const Flag& flag) {
 
 bool is_help(const Flag& flag) { return flag.names.back() == "--help"; }
 
-// A command's section, and those below it. Options that another command has just so are told once.
+// A command's section, and those below it; a group that does nothing itself has none. Options that
+// another command has just so are told once.
 void add(const Command& command, std::map<std::string, std::string>& told, std::string& text) {
-    if (command.commands.empty()) {
+    if (command.commands.empty() || !command.example.empty()) {
         text += ".SS " + escaped(command.path.substr(command.path.find(' ') + 1));
         for (const auto& positional : command.positionals)
             text += " " + positional.names.front() + (positional.is_repeatable ? "..." : "");

@@ -29,7 +29,7 @@ comment on table outbox.replay is
 comment on column outbox.replay.total is 'How many events were wanted when it was asked for';
 comment on column outbox.replay.done is 'How many Kafka has acknowledged; what a crash repeats counts once';
 comment on column outbox.replay.cursor is 'What is wanted up to this seq is published; the rest ends at last_seq';
-comment on column outbox.replay.upto is 'What was committed and read when it was asked for: later events are not wanted';
+comment on column outbox.replay.upto is 'What was published when it was asked for: later events are not wanted';
 comment on column outbox.replay.topic is 'Everything goes there; null: each event to its own topic';
 comment on column outbox.replay.rate is 'Events a second, at most';
 
@@ -121,8 +121,8 @@ begin
 end
 $$;
 comment on function outbox.start_replay(timestamptz, timestamptz, text[], text[], text[], bigint, text, int) is
-    'Has the relay publish history again, under the events'' own ids and with a header postroom-replay, in the order of '
-    'seq, and beside what is new: a consumer''s inbox suppresses what it has applied. No row: nothing matches';
+    'Has the relay publish history again, under the events'' own ids and with a header postroom-replay, in the order '
+    'of seq, and beside what is new: a consumer''s inbox suppresses what it has applied. No row: nothing matches';
 
 create function outbox.cancel_replay(replay_id bigint) returns outbox.audit
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
