@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 constexpr auto pause = 100ms;  // in which the allowance grows to a batch
 
 constexpr auto request_sql = R"(
-select id, cursor, rate, coalesce(topic, ''), total, done from outbox.replay
+select id, cursor, rate, topic, total, done from outbox.replay
 where shard = $1::int and state = 'running' order by id limit 1)";
 constexpr auto history_sql = R"(
 select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers,
@@ -42,6 +42,7 @@ void Replays::publish_some() {
         return;
     }
     if (!replay_ || replay_->id != request.at(0, 0)) follow(request);
+    if (!replay_) return;
     const auto allowed = replay_->allowance.grow(static_cast<double>(request.number(0, 2)));
     const auto most = std::min<std::size_t>(allowed, std::stoul(replay_->courier.most_rows()));
     if (most > 0) turn(request.number(0, 1), most);
@@ -51,12 +52,19 @@ void Replays::publish_some() {
 
 void Replays::follow(const Result& request) {
     auto kafka = settings_.kafka;
-    if (!request.null(0, 3)) kafka.routing = Routing{request.at(0, 3)};
+    std::string fault;
+    if (!request.null(0, 3)) {
+        fault = fault_of_topic(request.at(0, 3));
+        if (fault.empty()) kafka.routing = Routing{request.at(0, 3)};
+    }
     replay_.emplace(Replay{.id = std::string{request.at(0, 0)},
                            .courier = Courier{settings_, std::move(kafka), stop_, check_},
                            .allowance = {}});
     spdlog::info("replay {}: {} of {} events are published", replay_->id, request.at(0, 5),
                  request.at(0, 4));
+    if (fault.empty()) return;
+    report(request.number(0, 1), std::string{request.at(0, 1)}, 0, fault);
+    replay_.reset();
 }
 
 void Replays::turn(std::int64_t cursor, std::size_t most) {

@@ -181,6 +181,8 @@ TEST_F(Replay, FailsWithWhatKafkaSaysAndCanGoOn) {
     EXPECT_EQ(failed.code, 1);
     EXPECT_THAT(failed.text, testing::HasSubstr("does not exist"));
     EXPECT_EQ(state(), "failed");
+    const auto nameless = postroom({"replay", "--topic", "..", "--yes"});
+    EXPECT_THAT(nameless.text, testing::HasSubstr("cannot name a topic"));
     support::create_topic(elsewhere_, 1);
     do_it({"replay", "resume", "1"});
     EXPECT_EQ(together(numbers(support::read_topic(elsewhere_))), range(1, 10));
