@@ -20,7 +20,8 @@ namespace {
 
 // The audit trail tells it as detail.via.
 constexpr auto session_sql =
-    "set application_name = 'admin http'; set statement_timeout = '5s'; set lock_timeout = '2s'";
+    "set application_name = 'admin http'; set statement_timeout = '5s'; set lock_timeout = '2s'; "
+    "set jit = off";
 
 struct Problem {
     int status;

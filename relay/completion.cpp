@@ -126,6 +126,7 @@ std::string bash_completion(const Command& program) {
     walk(program, [&](const Command& command) {
         if (command.path != program.path) paths.push_back("            '" + command.path + "'");
         std::vector<std::string> known;
+        known.reserve(command.commands.size());
         for (const auto& sub : command.commands) known.push_back(sub.name);
         for (const auto& positional : command.positionals)
             known.insert(known.end(), positional.choices.begin(), positional.choices.end());

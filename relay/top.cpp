@@ -13,6 +13,7 @@ namespace {
 
 // $1 holds what each shard had published $2 seconds ago.
 constexpr auto top_sql = R"(
+with why as materialized (select * from outbox.explain())
 select g.shard, coalesce(w.level, 'ok') as level,
        case when g.paused and g.leased then 'paused' when g.leased then 'leading' else 'no relay' end as state,
        g.pending, date_trunc('milliseconds', g.oldest_age) as oldest,
@@ -20,7 +21,7 @@ select g.shard, coalesce(w.level, 'ok') as level,
        g.dead, date_trunc('second', clock_timestamp() - g.moved_at) as unmoved, g.holder, g.epoch, w.cause, w.detail
 from outbox.lag g
 left join lateral (
-    select e.level, e.cause, e.detail from outbox.explain() e
+    select e.level, e.cause, e.detail from why e
     where coalesce(e.shard, g.shard) = g.shard and e.level <> 'ok'
     order by e.level = 'warning', e.cause limit 1) w on true
 order by g.shard)";

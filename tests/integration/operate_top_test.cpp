@@ -94,12 +94,14 @@ TEST_F(OperatorTop, TellsProgramsOnceHowEachShardIs) {
 
 TEST_F(OperatorTop, TellsARateOfPublishing) {
     auto process = start();
-    pqxx::connection connection{database_.dsn("postroom_service")};
-    pqxx::nontransaction tx{connection};
-    // By the difference of two looks, between which the relay goes on.
+    const std::jthread writer{[this](const std::stop_token& stop) {
+        pqxx::connection connection{database_.dsn("postroom_service")};
+        pqxx::nontransaction tx{connection};
+        while (!stop.stop_requested())
+            tx.exec("select outbox.append($1, 'k', 'N', '{}') from generate_series(1, 100)",
+                    pqxx::params{aggregate_});
+    }};
     support::eventually(30s, "a rate above zero", [&] {
-        tx.exec("select outbox.append($1, 'k', 'N', '{}') from generate_series(1, 2000)",
-                pqxx::params{aggregate_});
         return rows({"top", "--once", "--every", "0.5"})[0]["events/s"].get<long>() > 0;
     });
 }
