@@ -15,9 +15,9 @@ constexpr auto request_sql = R"(
 select id, cursor, rate, topic, total, done from outbox.replay
 where shard = $1::int and state = 'running' order by id limit 1)";
 constexpr auto history_sql = R"(
-select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers,
-       null::timestamptz, null::timestamptz
-from outbox.read_replay($1::bigint, $2::bigint, $3::bigint, $4::int))";
+select r.seq, r.id, r.aggregatetype, r.aggregateid, r.type, r.payload, r.body, r.content_type, r.headers,
+       null::timestamptz, (select e.created_at from outbox.event e where e.seq = r.seq)
+from outbox.read_replay($1::bigint, $2::bigint, $3::bigint, $4::int) r)";
 
 }  // namespace
 
