@@ -54,7 +54,7 @@ char* BatchBuilder::space(std::size_t size) {
     return at;
 }
 
-void BatchBuilder::add(const Fields& fields) {
+void BatchBuilder::add(const Fields& fields, std::optional<std::int64_t> place) {
     if (!batch_) batch_ = std::make_unique<Batch>();
     std::size_t total = 0;
     for (std::size_t c = Column::aggregate_type; c <= Column::headers; ++c) total += fields[c].size;
@@ -69,6 +69,7 @@ void BatchBuilder::add(const Fields& fields) {
     };
     Row row;
     row.seq = big_endian<std::int64_t>(fields[Column::seq].data);
+    row.place = place.value_or(row.seq);
     std::memcpy(row.id.data(), fields[Column::id].data, row.id.size());
     row.aggregate_type = keep(Column::aggregate_type);
     row.aggregate_id = keep(Column::aggregate_id);

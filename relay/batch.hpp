@@ -21,6 +21,7 @@ struct Batch;
 
 struct Row {
     std::int64_t seq{};
+    std::int64_t place{};  // in the order of publication: the seq, or the count of a stream's rows
     UuidBytes id{};
     std::string_view aggregate_type, aggregate_id, type;
     std::optional<std::string_view> value;  // JSON text or bytes; none is a tombstone
@@ -41,10 +42,10 @@ struct Batch {
     std::vector<std::int64_t> delayed;  // the seqs of those that are delayed
     bool errand{};                      // what an errand brings: it has waited on purpose
     std::shared_ptr<void> trace;        // tracing.hpp's spans of it; none when that is off
-    std::int64_t last_seq() const { return rows.back().seq; }
+    std::int64_t last_place() const { return rows.back().place; }
 };
 
-// Makes batches of rows in PostgreSQL's binary format: the columns that table_source selects.
+// Makes batches of rows in PostgreSQL's binary format: the columns that a source reads.
 class BatchBuilder {
 public:
     // One value of a row; data is null for NULL.
@@ -52,10 +53,14 @@ public:
         const char* data{};
         std::size_t size{};
     };
-    static constexpr std::size_t columns = 11;
+    static constexpr std::array<std::string_view, 11> names{
+        "seq",  "id",           "aggregatetype", "aggregateid",  "type",      "payload",
+        "body", "content_type", "headers",       "available_at", "created_at"};
+    static constexpr std::size_t columns = names.size();
     using Fields = std::array<Field, columns>;
 
-    void add(const Fields& fields);
+    // place: the seq, unless told.
+    void add(const Fields& fields, std::optional<std::int64_t> place = std::nullopt);
     bool empty() const { return !batch_ || batch_->rows.empty(); }
     bool full() const {
         return batch_ && (batch_->rows.size() >= max_rows || batch_->bytes >= max_bytes);

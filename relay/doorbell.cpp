@@ -56,11 +56,11 @@ bool Doorbell::quiet(const std::string& snapshot) {
     return part(snapshot, 0) >= part(released_at_, 1);
 }
 
-bool Doorbell::wait(std::chrono::milliseconds limit, int wake_up_fd) {
+bool Doorbell::wait(std::chrono::milliseconds limit, int wake_up_fd, int news_fd) {
     // One may have come in with the answer to a query, which leaves the socket silent.
     if (connection_.take_notifications()) return true;
-    std::array<pollfd, 2> fds{pollfd{connection_.socket(), POLLIN, 0},
-                              pollfd{wake_up_fd, POLLIN, 0}};
+    std::array<pollfd, 3> fds{pollfd{connection_.socket(), POLLIN, 0},
+                              pollfd{wake_up_fd, POLLIN, 0}, pollfd{news_fd, POLLIN, 0}};
     if (::poll(fds.data(), fds.size(), static_cast<int>(limit.count())) <= 0) return false;
     return (fds[0].revents != 0) && connection_.take_notifications();
 }

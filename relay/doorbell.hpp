@@ -33,8 +33,8 @@ public:
     bool quiet(const std::string& snapshot);
     bool awake() const { return held_; }
 
-    // Waits for a notification, the limit, or the wake-up descriptor; true when rung.
-    bool wait(std::chrono::milliseconds limit, int wake_up_fd);
+    // Waits for a notification, the limit, or another descriptor; true when rung.
+    bool wait(std::chrono::milliseconds limit, int wake_up_fd, int news_fd = -1);
 
 private:
     Connection& connection_;

@@ -57,7 +57,8 @@ cross join lateral outbox.skip_dead(i.id, $2) a order by i.n)";
 constexpr auto rebase_effect_sql = R"(
 with wanted as (
     select case $2 when 'all' then '1:1:' when 'now' then pg_current_snapshot()::text
-           else $2 end::pg_snapshot as snapshot
+                   when 'recorded' then (select lower::text from outbox.current_position where shard = $1::int)
+                   else $2 end::pg_snapshot as snapshot
 )
 select w.snapshot, e.* from wanted w, outbox.rebase_effect($1::int, w.snapshot) e)";
 constexpr auto rebase_sql = "select * from outbox.rebase($1::int, $2::pg_snapshot)";
@@ -169,7 +170,8 @@ void Operate::add_changes(CLI::App& app) {
     command
         .add_option("--from", from_,
                     "publish what is not visible in this snapshot: all (repeats all of the "
-                    "history), now (skips what is there), or one such as 1000:1003:1001")
+                    "history), now (skips what is there), recorded (goes on from the position's "
+                    "own), or one such as 1000:1003:1001")
         ->required();
     command.add_flag("--dry-run", dry_run_, "only tell what it would repeat and skip");
     command.add_flag("--yes", yes_, "do it");

@@ -1,5 +1,7 @@
 #include "relay/position.hpp"
 
+#include <algorithm>
+#include <format>
 #include <nlohmann/json.hpp>
 
 #include "faults.hpp"
@@ -9,16 +11,38 @@ namespace {
 
 constexpr auto record_sql = R"(
 insert into outbox.position (shard, n, epoch, system_identifier, timeline,
-                             lower, lower_floor, upper, upper_floor, last_seq, published)
+                             lower, lower_floor, upper, upper_floor, last_seq, published,
+                             lsn, lsn_row, last_row)
 select $1::int, $2::bigint, $3::bigint, $4::bigint, $5::int,
-       $6::pg_snapshot, $7::bigint, $8::pg_snapshot, $9::bigint, $10::bigint, $11::bigint
-from set_config('synchronous_commit', $12, true))";
+       $6::pg_snapshot, $7::bigint, $8::pg_snapshot, $9::bigint, $10::bigint, $11::bigint,
+       $12::pg_lsn, $13::bigint, $14::bigint
+from set_config('synchronous_commit', $15, true))";
+
+// A stream's window needs no record of its own: the slot gives the same rows again.
+bool in_stream(const Position& position) { return position.lower.stream.has_value(); }
+
+// The point that a record of the position holds, with the rows of its window that are published.
+std::optional<StreamPoint> point_of(const Position& position) {
+    if (!in_stream(position)) return position.upper ? position.upper->stream : std::nullopt;
+    auto point = *position.lower.stream;
+    point.row = std::max(point.row, position.last_place);
+    return point;
+}
+
+// And its way back.
+void place_in_stream(Position& position, const StreamPoint& point) {
+    (position.upper ? *position.upper : position.lower).stream = point;
+}
 
 std::string text(std::chrono::milliseconds duration) {
     return std::to_string(duration.count()) + " milliseconds";
 }
 
 }  // namespace
+
+std::string to_text(const StreamPoint& point) {
+    return std::format("{:X}/{:X}", point.lsn >> 32U, point.lsn & 0xFFFFFFFFU);
+}
 
 PositionLog::PositionLog(Connection& connection, int shard)
     : connection_{connection}, shard_{shard} {
@@ -65,7 +89,8 @@ std::optional<Position> PositionLog::acquire(const std::string& holder,
     std::optional<Result> answer;
     try {
         answer = connection_.run(
-            "select n, epoch, lower, lower_floor, upper, upper_floor, last_seq, published "
+            "select n, epoch, lower, lower_floor, upper, upper_floor, last_seq, published, "
+            "lsn - '0/0', lsn_row, last_row "
             "from outbox.acquire_lease($1, $2, $3::interval)",
             {std::to_string(shard_), holder, text(ttl)});
     } catch (const PostgresError& error) {
@@ -78,11 +103,16 @@ std::optional<Position> PositionLog::acquire(const std::string& holder,
     Position position{.shard = shard_,
                       .n = row.number(0, 0),
                       .epoch = row.number(0, 1),
-                      .lower = {std::string{row.at(0, 2)}, row.number(0, 3)},
+                      .lower = {std::string{row.at(0, 2)}, row.number(0, 3), std::nullopt},
                       .upper = std::nullopt,
-                      .last_seq = row.number(0, 6),
+                      .last_place = row.number(0, 6),
                       .published = row.number(0, 7)};
-    if (!row.null(0, 4)) position.upper = Edge{std::string{row.at(0, 4)}, row.number(0, 5)};
+    if (!row.null(0, 4))
+        position.upper = Edge{std::string{row.at(0, 4)}, row.number(0, 5), std::nullopt};
+    if (!row.null(0, 8))
+        place_in_stream(position, {.lsn = static_cast<std::uint64_t>(row.number(0, 8)),
+                                   .base = row.number(0, 9),
+                                   .row = row.number(0, 10)});
     return position;
 }
 
@@ -92,9 +122,11 @@ std::string PositionLog::to_record(const Position& position) const {
                           {"epoch", position.epoch},
                           {"lower", position.lower.snapshot},
                           {"lower_floor", position.lower.floor},
-                          {"last_seq", position.last_seq},
+                          {"last_seq", in_stream(position) ? 0 : position.last_place},
                           {"published", position.published}};
-    if (position.upper) {
+    if (const auto point = point_of(position))
+        record["stream"] = {point->lsn, point->base, point->row};
+    if (position.upper && !in_stream(position)) {
         record["upper"] = position.upper->snapshot;
         record["upper_floor"] = position.upper->floor;
     }
@@ -107,12 +139,16 @@ std::optional<Position> PositionLog::from_record(const std::string& record) {
         Position position{.shard = shard_,
                           .n = 0,
                           .epoch = object.at("epoch"),
-                          .lower = {object.at("lower"), object.at("lower_floor")},
+                          .lower = {object.at("lower"), object.at("lower_floor"), std::nullopt},
                           .upper = std::nullopt,
-                          .last_seq = object.at("last_seq"),
+                          .last_place = object.at("last_seq"),
                           .published = object.at("published")};
         if (object.contains("upper"))
-            position.upper = Edge{object.at("upper"), object.at("upper_floor")};
+            position.upper = Edge{object.at("upper"), object.at("upper_floor"), std::nullopt};
+        if (object.contains("stream")) {
+            const auto& point = object.at("stream");
+            place_in_stream(position, {point.at(0), point.at(1), point.at(2)});
+        }
         if (object.at("system_identifier") != system_identifier_ ||
             object.at("timeline") != timeline_)
             return std::nullopt;
@@ -138,18 +174,24 @@ void PositionLog::release(std::int64_t epoch) {
 }
 
 void PositionLog::record(Position& position, Durability durability) {
-    std::optional<std::string> upper, upper_floor;
-    if (position.upper) {
+    std::optional<std::string> upper, upper_floor, lsn, lsn_row, last_row;
+    if (const auto point = point_of(position)) {
+        lsn = to_text(*point);
+        lsn_row = std::to_string(point->base);
+        last_row = std::to_string(point->row);
+    }
+    if (position.upper && !in_stream(position)) {
         upper = position.upper->snapshot;
         upper_floor = std::to_string(position.upper->floor);
     }
     try {
-        connection_.run(record_sql, {std::to_string(shard_), std::to_string(position.n + 1),
-                                     std::to_string(position.epoch), system_identifier_, timeline_,
-                                     position.lower.snapshot, std::to_string(position.lower.floor),
-                                     upper, upper_floor, std::to_string(position.last_seq),
-                                     std::to_string(position.published),
-                                     durability == Durability::flushed ? "on" : "off"});
+        connection_.run(record_sql,
+                        {std::to_string(shard_), std::to_string(position.n + 1),
+                         std::to_string(position.epoch), system_identifier_, timeline_,
+                         position.lower.snapshot, std::to_string(position.lower.floor), upper,
+                         upper_floor, std::to_string(in_stream(position) ? 0 : position.last_place),
+                         std::to_string(position.published), lsn, lsn_row, last_row,
+                         durability == Durability::flushed ? "on" : "off"});
     } catch (const PostgresError& error) {
         if (!error.is_unique_violation()) throw;
         if (faults::mutant("no_fence")) {

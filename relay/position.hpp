@@ -25,11 +25,23 @@ class WrongSystem : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// How far a logical source is. Its rows are counted in the order in which its slot gives them, so
+// that those which share an LSN are told apart.
+struct StreamPoint {
+    std::uint64_t lsn{};  // every row of the transactions that committed before this is published
+    std::int64_t base{};  // how many those are
+    std::int64_t row{};   // published up to this row: some may belong to the transactions after lsn
+};
+
+std::string to_text(const StreamPoint& point);  // its LSN, as PostgreSQL writes it
+
 // Every event visible in snapshot is published; the others have a seq above floor, or belong to a
-// transaction that the snapshot lists as running.
+// transaction that the snapshot lists as running. A logical source goes by its stream, and the
+// snapshot follows behind: of what is not visible in it, some is published as well.
 struct Edge {
     std::string snapshot;
     std::int64_t floor{};
+    std::optional<StreamPoint> stream;
 };
 
 struct Position {
@@ -38,7 +50,7 @@ struct Position {
     std::int64_t epoch{};
     Edge lower;
     std::optional<Edge> upper;  // the window being published
-    std::int64_t last_seq{};    // of that window, published up to here
+    std::int64_t last_place{};  // of that window, published up to here (see Row::place)
     std::int64_t published{};
 };
 

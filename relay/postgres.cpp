@@ -36,17 +36,20 @@ std::int64_t Result::number(int row, int column) const {
     return value;
 }
 
-Connection::Connection(const std::string& dsn, const std::string& application_name)
+Connection::Connection(const std::string& dsn, const std::string& application_name, For purpose)
     : connection_{nullptr, &PQfinish}, copied_{nullptr, &PQfreemem} {
-    const std::array keywords{"dbname",
-                              "fallback_application_name",
-                              "connect_timeout",
-                              "keepalives_idle",
-                              "tcp_user_timeout",
-                              "client_encoding",
-                              static_cast<const char*>(nullptr)};
-    const std::array values{dsn.c_str(), application_name.c_str(),         "10", "10", "15000",
-                            "UTF8",      static_cast<const char*>(nullptr)};
+    const std::array keywords{"dbname",           "fallback_application_name",
+                              "connect_timeout",  "keepalives_idle",
+                              "tcp_user_timeout", "client_encoding",
+                              "replication",      static_cast<const char*>(nullptr)};
+    const std::array values{dsn.c_str(),
+                            application_name.c_str(),
+                            "10",
+                            "10",
+                            "15000",
+                            "UTF8",
+                            purpose == For::replication ? "database" : nullptr,
+                            static_cast<const char*>(nullptr)};
     connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 1));
     if (!connection_ || PQstatus(connection_.get()) != CONNECTION_OK) {
         throw PostgresError{
@@ -74,6 +77,7 @@ Result Connection::checked(PGresult* raw, std::string_view sql) const {
         case PGRES_COMMAND_OK:
         case PGRES_TUPLES_OK:
         case PGRES_COPY_OUT:
+        case PGRES_COPY_BOTH:
             return result;
         default:
             fail(raw, sql);
@@ -92,6 +96,17 @@ Result Connection::run(const std::string& sql,
     return checked(PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()),
                                 nullptr, values.data(), nullptr, nullptr, 0),
                    sql);
+}
+
+void Connection::send(const std::string& sql) {
+    if (PQsendQuery(connection_.get(), sql.c_str()) == 0) fail(nullptr, sql);
+}
+
+bool Connection::answered() {
+    if (PQconsumeInput(connection_.get()) == 0) fail(nullptr, "an answer");
+    if (PQisBusy(connection_.get()) != 0) return false;
+    while (PGresult* answer = PQgetResult(connection_.get())) checked(answer, "an answer");
+    return true;
 }
 
 void Connection::prepare(const std::string& name, const std::string& sql) {
@@ -140,8 +155,15 @@ void Connection::cancel() {
 }
 
 void Connection::start_copy(const std::string& sql) {
-    if (PQresultStatus(run(sql).get()) != PGRES_COPY_OUT)
+    const auto status = PQresultStatus(run(sql).get());
+    if (status != PGRES_COPY_OUT && status != PGRES_COPY_BOTH)
         throw std::logic_error{"not a COPY: " + sql};
+}
+
+void Connection::put_copy(std::string_view message) {
+    if (PQputCopyData(connection_.get(), message.data(), static_cast<int>(message.size())) != 1 ||
+        PQflush(connection_.get()) != 0)
+        fail(nullptr, "COPY");
 }
 
 Connection::Copy Connection::copy_row(std::string_view& row) {

@@ -56,8 +56,10 @@ private:
 
 class Connection {
 public:
+    enum class For { queries, replication };
     // Throws PostgresError when no session comes up within ten seconds.
-    Connection(const std::string& dsn, const std::string& application_name);
+    Connection(const std::string& dsn, const std::string& application_name,
+               For purpose = For::queries);
 
     // One statement or several, without parameters.
     Result run(const std::string& sql);
@@ -70,11 +72,18 @@ public:
     void stream_prepared(const std::string& name, std::initializer_list<std::string> parameters,
                          const std::function<bool(const Result&)>& take);
 
-    // Starts COPY … TO STDOUT; then copy_row() until the end.
+    // Sends one statement. answered() is true, once, when its answer has arrived; throws as run()
+    // does.
+    void send(const std::string& sql);
+    bool answered();
+
+    // Starts COPY … TO STDOUT, or START_REPLICATION; then copy_row() until the end.
     void start_copy(const std::string& sql);
     enum class Copy { row, none_yet, end };
     // The next CopyData message, valid until the next call, if it has arrived: waits for nothing.
     Copy copy_row(std::string_view& row);
+    // To the other end of a replication.
+    void put_copy(std::string_view message);
 
     // Whether a notification has arrived; takes them all.
     bool take_notifications();

@@ -25,18 +25,18 @@ void Progress::catch_up(const std::string& record) {
                  committed->published - position_.published);
     position_.lower = committed->lower;
     position_.upper = committed->upper;
-    position_.last_seq = committed->last_seq;
+    position_.last_place = committed->last_place;
     position_.published = committed->published;
     settled_ = false;
 }
 
-void Progress::open_window(Edge upper, std::int64_t last_seq) {
+void Progress::open_window(Edge upper, std::int64_t last_place) {
     position_.upper = std::move(upper);
-    position_.last_seq = last_seq;
+    position_.last_place = last_place;
 }
 
-void Progress::delivered(std::size_t events, std::int64_t last_seq) {
-    position_.last_seq = last_seq;
+void Progress::delivered(std::size_t events, std::int64_t last_place) {
+    position_.last_place = last_place;
     count(events);
 }
 
@@ -47,10 +47,10 @@ void Progress::count(std::size_t events) {
     status_.position.Set(static_cast<double>(position_.published));
 }
 
-void Progress::close_window() {
-    skip_to(*position_.upper);
+void Progress::close_window(Edge reached) {
+    skip_to(std::move(reached));
     position_.upper.reset();
-    position_.last_seq = 0;
+    position_.last_place = 0;
 }
 
 void Progress::skip_to(Edge lower) {

@@ -24,15 +24,14 @@ public:
     // Goes on to what a transaction committed to Kafka, unless the log is as far.
     void catch_up(const std::string& record);
     // Fixes a window; nothing of it may be published before that is recorded.
-    void open_window(Edge upper, std::int64_t last_seq = 0);
-    // Of the open window, everything up to the seq.
-    void delivered(std::size_t events, std::int64_t last_seq);
+    void open_window(Edge upper, std::int64_t last_place = 0);
+    // Of the open window, everything up to the place.
+    void delivered(std::size_t events, std::int64_t last_place);
     void count(std::size_t events);
-    void close_window();
+    // All of the open window is published, which reaches up to this edge.
+    void close_window(Edge reached);
     // Nothing between the lower edge and this one is to be published.
     void skip_to(Edge lower);
-    // Worth a record although nothing was published.
-    void unsettle() { settled_ = false; }
     void record(PositionLog::Durability durability);
 
 private:

@@ -56,7 +56,7 @@ void Publisher::publish(std::unique_ptr<Batch> batch) {
 }
 
 void Publisher::send(Row& row) {
-    if (caution_.suspect && row.seq > *caution_.suspect) {
+    if (caution_.suspect && row.place > *caution_.suspect) {
         caution_.suspect.reset();
         if (transactional_) {
             overcautious_ = true;  // until the transaction ends
@@ -132,7 +132,7 @@ void Publisher::learning(const std::function<void()>& work) {
     } catch (const ProducerFailed&) {
         sink_->collect();
         for (const auto& refused : sink_->refused())
-            caution_.suspect = std::max(caution_.suspect.value_or(0), refused.row->seq);
+            caution_.suspect = std::max(caution_.suspect.value_or(0), refused.row->place);
         if (!sink_->refused().empty())
             caution_.batch_bytes = std::max(caution_.batch_bytes / 4, least_batch_bytes);
         throw;
@@ -152,15 +152,15 @@ void Publisher::pump(std::chrono::milliseconds limit, bool to_the_end) {
 // Takes the batches that are delivered off the front.
 void Publisher::reap() {
     std::size_t events = 0;
-    std::int64_t last_seq = 0;
+    std::int64_t last_place = 0;
     while (!in_flight_.empty() && in_flight_.front()->undelivered == 0) {
         events += in_flight_.front()->rows.size() - in_flight_.front()->aside;
-        last_seq = in_flight_.front()->last_seq();
+        last_place = in_flight_.front()->last_place();
         in_flight_.pop_front();
     }
-    if (last_seq == 0) return;
+    if (last_place == 0) return;
     status_.in_flight.Set(static_cast<double>(sink_->in_flight()));
-    hooks_.delivered(events, last_seq);
+    hooks_.delivered(events, last_place);
 }
 
 std::optional<std::chrono::steady_clock::duration> Publisher::stalled() const {

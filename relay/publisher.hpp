@@ -23,7 +23,7 @@ namespace relay {
 
 // What refusals have taught; outlives the producers and sessions that they end.
 struct Caution {
-    std::optional<std::int64_t> suspect;  // rows up to this seq are sent one at a time
+    std::optional<std::int64_t> suspect;  // rows up to this place are sent one at a time
     // A topic that allows less than a batch refuses it whole, innocent rows and all: each refusal
     // makes the batches smaller.
     int batch_bytes = 500'000;
@@ -34,8 +34,8 @@ public:
     struct Hooks {
         // Called while waiting; throws to give up.
         std::function<void()> check;
-        // The oldest batches are delivered: so many events, up to that seq.
-        std::function<void(std::size_t events, std::int64_t last_seq)> delivered;
+        // The oldest batches are delivered: so many events, up to that place.
+        std::function<void(std::size_t events, std::int64_t last_place)> delivered;
     };
     // transactional: for exactly_once; see kafka_transactions.hpp.
     Publisher(const Settings& settings, Status& status, DeadLetters& dead_letters, Caution& caution,

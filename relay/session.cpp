@@ -7,6 +7,8 @@
 #include <limits>
 
 #include "faults.hpp"
+#include "relay/logical_source.hpp"
+#include "relay/table_source.hpp"
 
 namespace relay {
 namespace {
@@ -17,6 +19,13 @@ constexpr auto record_every = 250ms;  // inside a long window: what a crash repe
 constexpr auto doze = 25ms;
 constexpr auto trouble_after = 2s;
 constexpr auto sleep = 1000ms;  // a notification is only a hint
+
+std::unique_ptr<Source> make_source(const Settings& settings, Connection& connection) {
+    prepare_reading(connection);
+    if (settings.logical) return std::make_unique<LogicalSource>(settings, connection);
+    return std::make_unique<TableSource>(connection, settings.dsn,
+                                         needs_time(settings.kafka.format));
+}
 
 }  // namespace
 
@@ -30,7 +39,7 @@ Session::Session(const Settings& settings, Status& status, const std::stop_token
       connection_{settings.dsn, "postroom relay"},
       log_{connection_, settings.shard},
       progress_{log_, status},
-      source_{(prepare_reading(connection_), connection_), needs_time(settings.kafka.format)},
+      source_{make_source(settings_, connection_)},
       doorbell_{connection_},
       dead_letters_{connection_, settings.shard},
       requests_{connection_, settings.shard} {
@@ -55,7 +64,7 @@ bool Session::take_lease() {
         status_.beat();
         if (auto taken = log_.acquire(settings_.holder, settings_.lease)) {
             progress_.begin(std::move(*taken));
-            source_.passed_a_transaction();
+            source_->recorded(progress_.at());
             lease_ = std::make_unique<Lease>(settings_, progress_.at().epoch,
                                              [this] { wake_up_.ring(); });
             housekeeping_ = std::make_unique<Housekeeping>(settings_, status_);
@@ -92,9 +101,9 @@ void Session::make_publisher() {
     publisher_.emplace(settings_, status_, dead_letters_, caution_,
                        Publisher::Hooks{.check = [this] { check(); },
                                         .delivered =
-                                            [this](std::size_t events, std::int64_t last_seq) {
+                                            [this](std::size_t events, std::int64_t last_place) {
                                                 status_.set_trouble({});
-                                                progress_.delivered(events, last_seq);
+                                                progress_.delivered(events, last_place);
                                             }},
                        std::move(transactional));
     if (publisher_->committed() && !faults::mutant("position_in_database_only"))
@@ -110,17 +119,13 @@ void Session::publish_all() {
             publish_in_chunks();  // what a predecessor, or a pause, has left of a window
             continue;
         }
-        const auto& lower = progress_.at().lower;
-        auto poll = source_.poll(lower, settings_.window_rows);
+        auto poll = source_->poll(progress_.at(), settings_.window_rows);
         if (poll.complete && poll.rows == 0) {
-            if (poll.upper.floor > lower.floor) {
-                // Else each poll would look through the last window again.
+            if (poll.record_after && progress_.since_recorded() >= *poll.record_after)
                 progress_.skip_to(poll.upper);
-            } else if (source_.beyond(lower) && progress_.since_recorded() > sleep) {
-                progress_.unsettle();  // the floor follows our own transactions
-            }
             settle();
-            if (settings_.stop_when_drained && !errands_->due(requests_.look())) return;
+            if (settings_.stop_when_drained && poll.drained && !errands_->due(requests_.look()))
+                return;
             rest(poll);
             continue;
         }
@@ -165,8 +170,8 @@ void Session::publish_window(Poll poll) {
     progress_.open_window(poll.upper, faults::mutant("advance_at_read")
                                           ? std::numeric_limits<std::int64_t>::max()
                                           : 0);
-    record(faults::mutant("unflushed_window") ? PositionLog::Durability::eventual
-                                              : PositionLog::Durability::flushed);
+    record(poll.on_disk || faults::mutant("unflushed_window") ? PositionLog::Durability::eventual
+                                                              : PositionLog::Durability::flushed);
     faults::crash_point("after_read");
     if (poll.complete) {
         window_events_ = poll.rows;
@@ -174,7 +179,7 @@ void Session::publish_window(Poll poll) {
         if (faults::mutant("no_flush") && stop_.stop_requested()) return;
         publisher_->await(0);
         faults::crash_point("after_ack");
-        close_window();
+        close_window(std::move(poll.upper));
     } else {
         publish_in_chunks();
         if (progress_.at().upper) return;
@@ -186,8 +191,6 @@ void Session::publish_window(Poll poll) {
 
 void Session::publish_in_chunks() {
     window_events_ = 0;
-    Connection reader{settings_.dsn, "postroom relay reader"};
-    prepare_reading(reader);
     const Walk steps{.take =
                          [this](std::unique_ptr<Batch> batch) {
                              window_events_ += batch->rows.size();
@@ -204,14 +207,12 @@ void Session::publish_in_chunks() {
                              publisher_->serve(1ms);
                              return !stop_.stop_requested();
                          }};
-    const auto& at = progress_.at();
-    const bool whole =
-        walk(reader, at.lower, *at.upper, at.last_seq, needs_time(settings_.kafka.format), steps);
-    if (faults::mutant("no_flush") && !whole) return;
+    auto reached = source_->walk(progress_.at(), steps);
+    if (faults::mutant("no_flush") && !reached) return;
     publisher_->await(0);
     faults::crash_point("after_ack");
-    if (whole) {
-        close_window();
+    if (reached) {
+        close_window(std::move(*reached));
     } else {
         settle();
     }
@@ -219,11 +220,11 @@ void Session::publish_in_chunks() {
 
 void Session::publish(std::unique_ptr<Batch> batch) {
     check();
-    const auto last_seq = batch->last_seq();
+    const auto last_place = batch->last_place();
     if (errands_->note(*batch, progress_.at().epoch)) requests_.expire();
     publisher_->publish(std::move(batch));
     if (faults::mutant("sent_on_enqueue")) {
-        progress_.delivered(0, last_seq);
+        progress_.delivered(0, last_place);
         record(PositionLog::Durability::flushed);
     }
     faults::crash_point("after_produce");
@@ -245,8 +246,8 @@ void Session::check() {
         throw ProducerFailed{"Kafka has acknowledged nothing for too long"};
 }
 
-void Session::close_window() {
-    progress_.close_window();
+void Session::close_window(Edge reached) {
+    progress_.close_window(std::move(reached));
     if (settings_.exactly_once) settle();  // nobody sees its events before
 }
 
@@ -257,10 +258,18 @@ void Session::settle() {
 void Session::record(PositionLog::Durability durability) {
     publisher_->commit([this] { return log_.to_record(progress_.at()); });
     progress_.record(durability);
-    source_.passed_a_transaction();
+    source_->recorded(progress_.at());
 }
 
 void Session::rest(const Poll& poll) {
+    const auto until_errand = [this](std::chrono::milliseconds longest) {
+        return std::min(errands_->wait(requests_.look()), longest);
+    };
+    if (const int news = source_->news(); news >= 0) {
+        if (doorbell_.silenced()) wake();
+        if (doorbell_.wait(until_errand(record_every), wake_up_.fd(), news)) requests_.expire();
+        return;
+    }
     if (doorbell_.awake()) {
         if (Clock::now() - last_event_ < settings_.idle) {
             static_cast<void>(doorbell_.wait(settings_.poll, wake_up_.fd()));
@@ -271,11 +280,9 @@ void Session::rest(const Poll& poll) {
         return;  // and poll once more: this one's snapshot is older than the release
     }
     if (doorbell_.silenced()) wake();
-    const auto longest = faults::mutant("no_fallback_poll") ? 1h : sleep;
+    const std::chrono::milliseconds longest = faults::mutant("no_fallback_poll") ? 1h : sleep;
     const bool may_sleep = doorbell_.quiet(poll.upper.snapshot);
-    const auto errand = errands_->wait(requests_.look());
-    const auto limit = std::min<std::chrono::milliseconds>(errand, may_sleep ? longest : doze);
-    if (doorbell_.wait(limit, wake_up_.fd())) requests_.expire();
+    if (doorbell_.wait(until_errand(may_sleep ? longest : doze), wake_up_.fd())) requests_.expire();
 }
 
 }  // namespace relay

@@ -19,8 +19,8 @@
 #include "relay/publisher.hpp"
 #include "relay/requests.hpp"
 #include "relay/settings.hpp"
+#include "relay/source.hpp"
 #include "relay/status.hpp"
-#include "relay/table_source.hpp"
 #include "relay/wake_up.hpp"
 
 namespace relay {
@@ -49,7 +49,7 @@ private:
     void publish_in_chunks();
     void publish(std::unique_ptr<Batch> batch);
     void check();
-    void close_window();
+    void close_window(Edge reached);
     void settle();
     void rest(const Poll& poll);
     void record(PositionLog::Durability durability);
@@ -63,7 +63,7 @@ private:
     Connection connection_;
     PositionLog log_;
     Progress progress_;
-    TableSource source_;
+    std::unique_ptr<Source> source_;
     Doorbell doorbell_;
     DeadLetters dead_letters_;
     Requests requests_;

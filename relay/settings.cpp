@@ -162,6 +162,15 @@ Settings to_settings(const Values& values) {
     settings.stall = read.time("relay.stall_ms", 1000, 3'600'000);
     settings.stop = read.time("relay.stop_ms", 0, 600'000);
     settings.window_rows = static_cast<std::size_t>(read.number("relay.window_rows", 1, 100'000));
+    settings.logical = read.text("relay.source") == "logical";
+    if (!settings.logical && read.text("relay.source") != "table")
+        read.faults +=
+            "relay.source = '" + read.text("relay.source") + "' must be table or logical\n";
+    settings.slot = read.text("relay.slot");
+    const std::regex slot{"[a-z0-9_]{0,63}"};
+    if (!std::regex_match(settings.slot, slot))
+        read.faults += "relay.slot = '" + settings.slot +
+                       "' must be of lower case letters, digits and underscores\n";
     settings.stop_when_drained = read.truth("relay.stop_when_drained");
     settings.admin = to_admin_settings(read, settings.dsn);
     settings.otlp_endpoint = read.text("tracing.otlp_endpoint");

@@ -27,6 +27,8 @@ struct Settings {
         60'000};  // without progress at Kafka for this long, the producer is replaced
     std::chrono::milliseconds stop{10'000};  // for a graceful stop to deliver what is queued
     std::size_t window_rows = 5000;          // more than this is walked in chunks
+    bool logical = false;                    // by logical decoding instead of the table
+    std::string slot;                        // its replication slot; empty: named after the shard
     bool exactly_once = false;               // by Kafka transactions
     std::string position_topic_prefix = "postroom.position.";
     bool stop_when_drained = false;

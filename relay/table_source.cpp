@@ -57,6 +57,7 @@ std::string poll_statement(bool with_time) {
 
 constexpr int chunk_rows = 50'000;
 constexpr std::size_t max_poll_bytes = 8U << 20U;
+constexpr std::chrono::milliseconds floor_follows{1000};
 
 std::string chunk_sql(const Edge& lower, const Edge& upper, std::int64_t after_seq,
                       bool with_time) {
@@ -94,12 +95,22 @@ BatchBuilder::Fields fields_of(const Result& rows, int row) {
     return fields;
 }
 
-TableSource::TableSource(Connection& connection, bool with_time)
-    : connection_{connection}, newest_{connection.run(floor_sql).number(0, 0)} {
+TableSource::TableSource(Connection& connection, std::string dsn, bool with_time)
+    : connection_{connection},
+      dsn_{std::move(dsn)},
+      with_time_{with_time},
+      newest_{connection.run(floor_sql).number(0, 0)} {
     connection_.prepare("poll", poll_statement(with_time));
 }
 
-Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
+Poll TableSource::poll(const Position& at, std::size_t max_rows) {
+    const Edge& lower = at.lower;
+    if (lower.stream)
+        throw WrongSystem{
+            "the position is a logical source's, which has published some events in another order "
+            "than the table's. To go on by the table, and repeat the last of them, run: postroom "
+            "rebase --shard " +
+            std::to_string(at.shard) + " --from recorded"};
     Poll poll;
     poll.complete = true;
     BatchBuilder builder;
@@ -124,7 +135,9 @@ Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
                 newest_ = std::byteswap(newest_);
                 // Whoever drew a seq up to lower's floor is visible in this later snapshot, or
                 // listed.
-                poll.upper = {std::string{rows.at(row, 2)}, std::max(floor_, lower.floor)};
+                poll.upper = {.snapshot = std::string{rows.at(row, 2)},
+                              .floor = std::max(floor_, lower.floor),
+                              .stream = std::nullopt};
                 if (faults::mutant("early_floor")) floor_ = newest_;
                 ++row;
             }
@@ -137,41 +150,52 @@ Poll TableSource::poll(const Edge& lower, std::size_t max_rows) {
         return poll;
     }
     if (!builder.empty()) poll.batches.push_back(builder.take());
+    poll.drained = poll.rows == 0;
+    if (poll.upper.floor > lower.floor) {
+        // Else each poll would look through the last window again.
+        poll.record_after = std::chrono::milliseconds::zero();
+    } else if (newest_ > lower.floor) {
+        poll.record_after = floor_follows;  // as the record is a transaction of ours
+    }
     std::int64_t last_seq = 0;
     for (const auto& batch : poll.batches) {
         if (batch->rows.front().seq <= last_seq)
             throw std::logic_error{"the outbox was not read in the order of seq"};
-        last_seq = batch->last_seq();
+        last_seq = batch->rows.back().seq;
     }
     return poll;
 }
 
-bool walk(Connection& connection, const Edge& lower, const Edge& upper, std::int64_t after_seq,
-          bool with_time, const Walk& steps) {
+void TableSource::recorded(const Position&) { floor_ = newest_; }
+
+std::optional<Edge> TableSource::walk(const Position& at, const Walk& steps) {
+    Connection reader{dsn_, "postroom relay reader"};
+    prepare_reading(reader);
+    auto after_seq = at.last_place;
     for (;;) {
-        connection.start_copy(chunk_sql(lower, upper, after_seq, with_time));
+        reader.start_copy(chunk_sql(at.lower, *at.upper, after_seq, with_time_));
         BatchBuilder builder;
         BatchBuilder::Fields fields;
         std::string_view row;
         int rows = 0;
         const auto hand_over = [&] {
             auto batch = builder.take();
-            after_seq = batch->last_seq();
+            after_seq = batch->rows.back().seq;
             return steps.take(std::move(batch));
         };
         for (;;) {
-            const auto answer = connection.copy_row(row);
+            const auto answer = reader.copy_row(row);
             if (answer == Connection::Copy::end) break;
             if (answer == Connection::Copy::none_yet) {
-                if (!steps.wait()) return false;
+                if (!steps.wait()) return std::nullopt;
             } else if (parse_copy_row(row, fields)) {
                 builder.add(fields);
                 ++rows;
-                if (builder.full() && !hand_over()) return false;
+                if (builder.full() && !hand_over()) return std::nullopt;
             }
         }
-        if (!builder.empty() && !hand_over()) return false;
-        if (rows < chunk_rows) return true;
+        if (!builder.empty() && !hand_over()) return std::nullopt;
+        if (rows < chunk_rows) return at.upper;
     }
 }
 

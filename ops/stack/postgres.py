@@ -21,6 +21,8 @@ max_connections = 200
 shared_buffers = 256MB
 wal_level = logical
 max_prepared_transactions = 50
+max_replication_slots = 50
+max_wal_senders = 50
 max_wal_size = 4GB
 """
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <map>
 #include <pqxx/pqxx>
 #include <set>
@@ -63,6 +64,11 @@ protected:
         std::vector<std::string> all;
         for (const auto& record : log()) all.push_back(record.headers.at("type"));
         return all;
+    }
+    // Ends it as an operator would, with everything recorded.
+    static void stop(support::Process& process) {
+        process.signal(SIGTERM);
+        EXPECT_EQ(process.wait(30s), 0) << process.output();
     }
     template <typename T>
     T query(const std::string& sql) const {

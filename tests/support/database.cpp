@@ -84,6 +84,11 @@ Database::~Database() {
     try {
         pqxx::connection server{maintenance(server_)};
         pqxx::nontransaction ddl{server};
+        // Sessions that hold a slot are spared by that.
+        ddl.exec(
+            "select pg_terminate_backend(active_pid, 5000) from pg_replication_slots"
+            " where database = $1 and active",
+            pqxx::params{name_});
         ddl.exec(std::format("drop database if exists {} with (force)", ddl.quote_name(name_)));
     } catch (const std::exception& error) {
         std::cerr << "database " << name_ << " is left behind: " << error.what() << '\n';
@@ -102,6 +107,10 @@ std::string Database::dsn(std::string_view role) const {
         tx.exec(std::format("create role {} login password 'test' in role {}", tx.quote_name(login),
                             tx.quote_name(role)));
     }
+    if (role == "postroom_relay" &&  // for the logical source
+        !tx.query_value<bool>("select rolreplication from pg_roles where rolname = $1",
+                              pqxx::params{login}))
+        tx.exec(std::format("alter role {} replication", tx.quote_name(login)));
     tx.commit();
     // Of a keyword that is given twice, libpq takes the last.
     return std::format("{} user={} password=test", dsn(), login);

@@ -90,7 +90,7 @@ TEST(Batch, IsFullBeforeItGrowsPastItsBound) {
         ASSERT_LT(rows, 100U);
     }
     EXPECT_EQ(rows, 11U);  // 1 MiB of 100 kB each
-    EXPECT_EQ(builder.take()->last_seq(), 11);
+    EXPECT_EQ(builder.take()->last_place(), 11);
     EXPECT_TRUE(builder.empty());
 }
 

@@ -1,0 +1,149 @@
+// What the logical source does beyond the suite of both.
+#include "integration/relay_fixture.hpp"
+
+namespace integration {
+
+class LogicalSource : public Relay {
+protected:
+    support::Process relay(const std::vector<std::string>& more = {}) {
+        auto flags = more;
+        flags.insert(flags.end(), {"--relay-source", "logical", "--kafka-partitions", "1"});
+        return start(flags);
+    }
+    void drain(const std::vector<std::string>& more = {}) {
+        auto flags = more;
+        flags.insert(flags.end(), {"--relay-stop-when-drained", "true"});
+        auto process = relay(flags);
+        ASSERT_EQ(process.wait(60s), 0) << process.output();
+    }
+    std::string slot() const {
+        return query<std::string>(
+            "select slot_name from pg_replication_slots where database = current_database()");
+    }
+    void drop_slot() const {
+        query<std::string>("select coalesce(pg_drop_replication_slot('" + slot() + "')::text, '')");
+    }
+    std::string refusal() {
+        auto refused = relay();
+        EXPECT_EQ(WEXITSTATUS(refused.wait(30s)), 1) << refused.output();
+        return refused.output();
+    }
+    using Types = std::vector<std::string>;
+};
+
+TEST_F(LogicalSource, BeginsWithWhatWasThereBeforeItsSlot) {
+    append("k", "Before");
+    drain();
+    append("k", "After");
+    drain();
+    EXPECT_EQ(types(), (Types{"Before", "After"}));
+}
+
+TEST_F(LogicalSource, GivesTheSameBytesAsTheTable) {
+    drain();
+    query<std::string>(
+        "insert into outbox.event (aggregatetype, aggregateid, type, payload, body, content_type, "
+        "headers) "
+        "select '" +
+        aggregate_ +
+        "', k, 'T', payload::jsonb, body::bytea, content_type, headers::jsonb from (values "
+        "('json', '{\"für\": \"5 €\", \"n\": 1.50, \"a\": [1, null]}', null, null, null),"
+        "('bytes', null, '\\x00ff0a', null, null),"
+        "('typed', null, '\\x', 'application/x-protobuf', null),"
+        "('json null', 'null', null, null, '{}'),"
+        "('tombstone', null, null, null, '{\"traceparent\": \"00-1\", \"ü\": \"€\"}'),"
+        "('large', '\"' || repeat('x', 300000) || '\"', null, 'text/x', null)) "
+        "v (k, payload, body, content_type, headers); select ''");
+    drain();
+    query<std::string>("select (outbox.rebase(0, '1:1:')).shard::text");
+    run_until_drained({"--kafka-topic-prefix", "table.", "--kafka-partitions", "1"});
+    const auto by_slot = log(), by_table = support::read_topic("table." + aggregate_);
+    ASSERT_EQ(by_slot.size(), 6U);
+    ASSERT_EQ(by_table.size(), 6U);
+    for (std::size_t i = 0; i < by_slot.size(); ++i) {
+        EXPECT_EQ(by_slot[i].key, by_table[i].key);
+        EXPECT_EQ(by_slot[i].value, by_table[i].value);
+        EXPECT_EQ(by_slot[i].headers, by_table[i].headers);
+    }
+}
+
+TEST_F(LogicalSource, HoldsNoWalBackWhileTheOutboxIsIdle) {
+    auto process = relay();
+    support::eventually(20s, "the slot", [&] {
+        return query<int>(
+                   "select count(*) from pg_replication_slots "
+                   "where database = current_database() and active and failover") == 1;
+    });
+    query<std::string>("create table other (n int); select ''");
+    const auto written = query<std::string>(
+        "with w as (insert into other select generate_series(1, 100000) returning n) "
+        "select pg_current_wal_insert_lsn()::text from (select count(*) from w) c");
+    support::eventually(30s, "the slot to follow", [&] {
+        return query<bool>("select confirmed_flush_lsn >= '" + written +
+                           "' from pg_replication_slots where database = current_database()");
+    });
+    stop(process);
+    EXPECT_LT(query<int>("select count(*) from outbox.position"), 100);
+}
+
+TEST_F(LogicalSource, RefusesASlotThatIsGone) {
+    append("k", "First");
+    drain();
+    drop_slot();
+    append("k", "Second");
+    EXPECT_NE(refusal().find("postroom rebase --shard 0 --from recorded"), std::string::npos);
+    EXPECT_EQ(types(), Types{"First"});
+}
+
+TEST_F(LogicalSource, RefusesASlotThatWasMadeAgainAndGoesOnWithoutLossOnceRebased) {
+    append("k", "First");
+    drain();
+    const auto name = slot();
+    drop_slot();
+    append("k", "InTheGap");
+    query<std::string>("select lsn::text from pg_create_logical_replication_slot('" + name +
+                       "', 'pgoutput')");
+    append("k", "Second");
+    EXPECT_NE(refusal().find("begins after the position"), std::string::npos);
+    EXPECT_EQ(types(), Types{"First"});
+    support::Process rebase{{.argv = {support::bin("postroom").string(), "rebase", "--dsn",
+                                      database_.dsn("postroom_operator"), "--shard", "0", "--from",
+                                      "recorded", "--yes"}}};
+    EXPECT_EQ(rebase.wait(30s), 0) << rebase.output();
+    drain();
+    EXPECT_EQ(types(), (Types{"First", "InTheGap", "Second"}));
+}
+
+TEST_F(LogicalSource, IsNotLeftForTheTableWithoutAWord) {
+    append("k", "First");
+    drain();
+    auto refused = start();
+    EXPECT_EQ(WEXITSTATUS(refused.wait(30s)), 1) << refused.output();
+    EXPECT_NE(refused.output().find("--from recorded"), std::string::npos) << refused.output();
+}
+
+TEST_F(LogicalSource, EndsAPredecessorThatStillHoldsTheSlot) {
+    auto first = relay();
+    append("k", "First");
+    support::eventually(20s, "the first", [&] {
+        return query<int>("select published from outbox.current_position") == 1;
+    });
+    first.signal(SIGSTOP);
+    append("k", "Second");
+    drain();
+    EXPECT_EQ(types(), (Types{"First", "Second"}));
+    first.signal(SIGKILL);
+}
+
+TEST_F(LogicalSource, SaysWhichPrivilegeIsMissing) {
+    const auto role = support::unique_name("plain");
+    query<std::string>("create role " + role +
+                       " login password 'test' in role postroom_relay; select ''");
+    auto refused = relay({"--database-dsn", database_.dsn() + " user=" + role + " password=test"});
+    EXPECT_EQ(WEXITSTATUS(refused.wait(30s)), 1);
+    EXPECT_NE(refused.output().find("alter role " + role + " replication"), std::string::npos)
+        << refused.output();
+    query<std::string>("drop role " + role + "; select ''");
+}
+
+}  // namespace integration
