@@ -1,6 +1,9 @@
 -- The second source, logical decoding: what its slot publishes, and how far that is published.
 
+-- A server whose wal_level is not logical warns; whoever reads by the table need not know.
+set local client_min_messages = error;
 create publication postroom for table outbox.event with (publish = 'insert', publish_via_partition_root = true);
+reset client_min_messages;
 comment on publication postroom is 'What a relay with relay.source = logical decodes: outbox.event, and nothing else';
 
 alter table outbox.position

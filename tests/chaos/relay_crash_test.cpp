@@ -15,11 +15,12 @@ protected:
     void die_at(const std::string& crash_point, const std::vector<int>& arrivals) {
         Writers writers{stage_.database(), {.seed = seed()}, journal_};
         for (const int arrival : arrivals) {
-            auto relay = stage_.crashing_relay(crash_point + ":" + std::to_string(arrival));
+            auto relay =
+                start({{"POSTROOM_CRASH_AT", crash_point + ":" + std::to_string(arrival)}});
             ASSERT_TRUE(was_killed(relay)) << relay.output();
         }
         writers.stop();
-        auto relay = stage_.relay();
+        auto relay = start();
         stage_.await_drained();
         EXPECT_TRUE(stops_gracefully(relay)) << relay.output();
         verdict_ = stage_.verdict(journal_);
@@ -27,9 +28,15 @@ protected:
         EXPECT_GT(verdict_.committed, 0U);
     }
 
+    support::Process start(std::map<std::string, std::string> settings = {}) const {
+        settings["POSTROOM_RELAY_SOURCE"] = source_;
+        return stage_.relay(settings);
+    }
+
     Stage stage_;
     Journal journal_;
     Verdict verdict_;
+    std::string source_ = "table";
 };
 
 TEST_F(RelayCrash, AfterReadLosesNothing) {
@@ -44,6 +51,22 @@ TEST_F(RelayCrash, AfterProduceLosesNothingAndKeepsTheOrder) {
 
 TEST_F(RelayCrash, AfterTheAcknowledgementRepeatsButLosesNothing) {
     die_at("after_ack", {1, 20});
+    EXPECT_TRUE(verdict_.sound()) << verdict_;
+    EXPECT_GT(verdict_.repeated, 0U) << "the crash came too late to repeat anything";
+}
+
+class LogicalRelayCrash : public RelayCrash {
+protected:
+    void SetUp() override { source_ = "logical"; }
+};
+
+TEST_F(LogicalRelayCrash, AfterReadLosesNothing) {
+    die_at("after_read", {1, 2, 20});
+    EXPECT_TRUE(verdict_.sound()) << verdict_;
+}
+
+TEST_F(LogicalRelayCrash, AfterTheAcknowledgementRepeatsButLosesNothing) {
+    die_at("after_ack", {2, 20});
     EXPECT_TRUE(verdict_.sound()) << verdict_;
     EXPECT_GT(verdict_.repeated, 0U) << "the crash came too late to repeat anything";
 }

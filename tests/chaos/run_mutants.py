@@ -24,6 +24,7 @@ MUTANTS = {
     "unopened": (1, "Relay.LosesNothingOfTopicsThatItHasJustCreated", r"lost=[1-9]"),
     "advance_at_read": (1, "RelayCrash.AfterReadLosesNothing", r"lost=[1-9]"),
     "forget_delayed": (1, "Delay.OutlivesAKillBetweenItsNoteAndItsTime", r"lost=[1-9]"),
+    "confirm_at_read": (1, "LogicalRelayCrash.AfterReadLosesNothing", r"lost=[1-9]"),
     "sent_on_enqueue": (2, "RelayCrash.AfterProduceLosesNothingAndKeepsTheOrder", r"lost=[1-9]"),
     "no_inbox": (3, "ConsumerCrash.ARepeatedPublicationTakesEffectOnce", r"twice=[1-9]"),
     "position_in_database_only": (

@@ -1,5 +1,6 @@
 // What the logical source does beyond the suite of both.
 #include "integration/relay_fixture.hpp"
+#include "support/postgres_server.hpp"
 
 namespace integration {
 
@@ -133,6 +134,16 @@ TEST_F(LogicalSource, EndsAPredecessorThatStillHoldsTheSlot) {
     drain();
     EXPECT_EQ(types(), (Types{"First", "Second"}));
     first.signal(SIGKILL);
+}
+
+TEST_F(LogicalSource, SaysThatTheServerMustLogForIt) {
+    const support::PostgresServer server{{{"wal_level", "replica"}}};
+    const support::Database elsewhere{{"outbox"}, server.conninfo()};
+    auto refused = relay({"--database-dsn", elsewhere.dsn("postroom_relay")});
+    EXPECT_EQ(WEXITSTATUS(refused.wait(30s)), 1);
+    EXPECT_NE(refused.output().find("needs wal_level = logical, but it is replica"),
+              std::string::npos)
+        << refused.output();
 }
 
 TEST_F(LogicalSource, SaysWhichPrivilegeIsMissing) {
