@@ -23,6 +23,7 @@ constexpr auto sleep = 1000ms;  // a notification is only a hint
 std::unique_ptr<Source> make_source(const Settings& settings, Connection& connection) {
     prepare_reading(connection);
     if (settings.logical) return std::make_unique<LogicalSource>(settings, connection);
+    warn_of_leftover(settings, connection);
     return std::make_unique<TableSource>(connection, settings.dsn,
                                          needs_time(settings.kafka.format));
 }

@@ -167,8 +167,10 @@ Settings to_settings(const Values& values) {
         read.faults +=
             "relay.source = '" + read.text("relay.source") + "' must be table or logical\n";
     settings.slot = read.text("relay.slot");
-    const std::regex slot{"[a-z0-9_]{0,63}"};
-    if (!std::regex_match(settings.slot, slot))
+    constexpr std::string_view slot_letters = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    constexpr std::size_t longest_slot = 63;
+    if (settings.slot.size() > longest_slot ||
+        settings.slot.find_first_not_of(slot_letters) != std::string::npos)
         read.faults += "relay.slot = '" + settings.slot +
                        "' must be of lower case letters, digits and underscores\n";
     settings.stop_when_drained = read.truth("relay.stop_when_drained");

@@ -11,8 +11,14 @@ namespace relay {
 namespace {
 
 constexpr auto ability_sql = R"(
-select current_setting('wal_level'), session_user, r.rolreplication or r.rolsuper, d.oid
+select current_setting('wal_level'), session_user, r.rolreplication or r.rolsuper,
+       coalesce(nullif($1, ''), format('postroom_%s_%s', d.oid, $2::int))
 from pg_roles r, pg_database d where r.rolname = session_user and d.datname = current_database())";
+
+constexpr auto leftover_sql = R"(
+select s.slot_name from pg_replication_slots s join pg_database d on d.datname = s.database
+where d.datname = current_database() and not s.active
+  and s.slot_name = coalesce(nullif($1, ''), format('postroom_%s_%s', d.oid, $2::int)))";
 
 constexpr auto slot_sql = R"(
 select plugin = 'pgoutput' and database = current_database(), confirmed_flush_lsn - '0/0',
@@ -25,9 +31,18 @@ constexpr auto drop_sql = "select pg_drop_replication_slot($1)";
 
 }  // namespace
 
+void warn_of_leftover(const Settings& settings, Connection& connection) {
+    const auto left = connection.run(leftover_sql, {settings.slot, std::to_string(settings.shard)});
+    if (left.rows() == 0) return;
+    spdlog::warn(
+        "slot {0} holds WAL back, though this relay reads the table. Unless another is to go on "
+        "with it: select pg_drop_replication_slot('{0}')",
+        left.at(0, 0));
+}
+
 Slot::Slot(const Settings& settings, Connection& connection)
-    : settings_{settings}, connection_{connection}, name_{settings.slot} {
-    const auto able = connection_.run(ability_sql);
+    : settings_{settings}, connection_{connection} {
+    const auto able = connection_.run(ability_sql, {settings.slot, std::to_string(settings.shard)});
     if (able.at(0, 0) != "logical")
         throw std::invalid_argument{"relay.source = logical needs wal_level = logical, but it is " +
                                     std::string{able.at(0, 0)} +
@@ -37,8 +52,7 @@ Slot::Slot(const Settings& settings, Connection& connection)
         throw std::invalid_argument{
             "relay.source = logical needs a role that may replicate: alter role " +
             std::string{able.at(0, 1)} + " replication"};
-    if (name_.empty())
-        name_ = "postroom_" + std::string{able.at(0, 3)} + "_" + std::to_string(settings.shard);
+    name_ = able.at(0, 3);
 }
 
 // Whether there is such a slot; nobody else reads from it afterwards.

@@ -16,6 +16,9 @@
 
 namespace relay {
 
+// Says so when the shard's slot exists though the relay reads the table.
+void warn_of_leftover(const Settings& settings, Connection& connection);
+
 class Slot {
 public:
     // Throws std::invalid_argument when the server or the role allows no logical decoding.

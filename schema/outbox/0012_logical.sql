@@ -25,6 +25,7 @@ comment on column outbox.position.last_row is
 create or replace view outbox.current_position as
 select p.* from outbox.lease l
 cross join lateral (select * from outbox.position p where p.shard = l.shard order by p.n desc limit 1) p;
+comment on view outbox.current_position is 'The position that counts, one row a shard';
 
 create or replace function outbox.acquire_lease(wanted_shard int, new_holder text, ttl interval)
 returns setof outbox.position

@@ -121,6 +121,15 @@ TEST_F(LogicalSource, IsNotLeftForTheTableWithoutAWord) {
     auto refused = start();
     EXPECT_EQ(WEXITSTATUS(refused.wait(30s)), 1) << refused.output();
     EXPECT_NE(refused.output().find("--from recorded"), std::string::npos) << refused.output();
+    query<std::string>(
+        "select (outbox.rebase(0, (select lower from outbox.current_position))).shard::text");
+    append("k", "Second");
+    auto by_table = start({"--relay-stop-when-drained", "true"});
+    EXPECT_EQ(by_table.wait(30s), 0) << by_table.output();
+    EXPECT_EQ(types(), (Types{"First", "Second"}));
+    EXPECT_NE(by_table.output().find("pg_drop_replication_slot('" + slot() + "')"),
+              std::string::npos)
+        << by_table.output();
 }
 
 TEST_F(LogicalSource, EndsAPredecessorThatStillHoldsTheSlot) {

@@ -185,12 +185,15 @@ TEST_P(Source, ParksAPoisonEventAndPublishesTheOthersInOrder) {
 TEST_P(Source, CommitsItsPositionWithTheEventsToKafka) {
     append_many(12'000);
     drain({"--relay-delivery", "exactly_once"});
-    append("k", "N12001");
-    auto killed = relay({"--relay-delivery", "exactly_once"}, {{"POSTROOM_CRASH_AT", "after_ack"}});
-    const int status = killed.wait(30s);
-    ASSERT_TRUE(WIFSIGNALED(status)) << killed.output();
+    for (const auto& [type, step] :
+         {std::pair{"N12001", "before_commit"}, std::pair{"N12002", "after_commit"}}) {
+        append("k", type);
+        auto killed = relay({"--relay-delivery", "exactly_once"}, {{"POSTROOM_CRASH_AT", step}});
+        const int status = killed.wait(30s);
+        ASSERT_TRUE(WIFSIGNALED(status)) << killed.output();
+    }
     drain({"--relay-delivery", "exactly_once"});
-    EXPECT_EQ(types(), numbered(12'001));
+    EXPECT_EQ(types(), numbered(12'002));
 }
 
 }  // namespace integration
