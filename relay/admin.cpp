@@ -8,7 +8,7 @@
 
 namespace relay {
 
-Admin::Admin(const AdminSettings& settings, const Status& status)
+Admin::Admin(const AdminSettings& settings, const Board& board)
     : api_{settings}, server_{std::make_unique<httplib::Server>()} {
     const auto& listen = settings.listen;
     const auto colon = listen.rfind(':');
@@ -31,22 +31,19 @@ Admin::Admin(const AdminSettings& settings, const Status& status)
     server_->set_payload_max_length(1024);
     server_->set_read_timeout(5);
     server_->set_write_timeout(5);
-    server_->Get("/livez", [&status](const httplib::Request&, httplib::Response& response) {
-        response.status = status.alive() ? 200 : 503;
-        response.set_content(
-            status.alive() ? "ok\n" : "the main loop has given no sign of life for 30 s\n",
-            "text/plain");
+    server_->Get("/livez", [&board](const httplib::Request&, httplib::Response& response) {
+        const bool alive = board.alive();
+        response.status = alive ? 200 : 503;
+        response.set_content(alive ? "ok\n" : "a main loop has given no sign of life for 30 s\n",
+                             "text/plain");
     });
-    // A standby is ready: it takes over when the lease is free. So is one that is told to pause.
-    server_->Get("/readyz", [&status](const httplib::Request&, httplib::Response& response) {
-        const auto state = status.state();
-        const bool ready =
-            state == State::leading || state == State::standby || state == State::paused;
+    server_->Get("/readyz", [&board](const httplib::Request&, httplib::Response& response) {
+        const auto [ready, text] = board.ready();
         response.status = ready ? 200 : 503;
-        response.set_content(std::string{to_string(state)} + "\n", "text/plain");
+        response.set_content(text, "text/plain");
     });
-    server_->Get("/metrics", [&status](const httplib::Request&, httplib::Response& response) {
-        response.set_content(status.metrics(), "text/plain; version=0.0.4");
+    server_->Get("/metrics", [&board](const httplib::Request&, httplib::Response& response) {
+        response.set_content(board.metrics(), "text/plain; version=0.0.4");
     });
     api_.add_to(*server_);
 

@@ -13,9 +13,9 @@ namespace relay {
 
 class Admin {
 public:
-    // Listens on "host:port" (port 0 picks one, and the log names it), answering from the status.
+    // Listens on "host:port" (port 0 picks one, and the log names it), answering from the board.
     // Throws std::invalid_argument for an address that is malformed or taken.
-    Admin(const AdminSettings& settings, const Status& status);
+    Admin(const AdminSettings& settings, const Board& board);
     ~Admin();
     Admin(const Admin&) = delete;
     Admin& operator=(const Admin&) = delete;

@@ -1,6 +1,7 @@
 #include "relay/config.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <numeric>
 #include <ranges>
@@ -34,6 +35,12 @@ std::string nearest(const std::string& name) {
         ->name;
 }
 
+constexpr std::array<std::string_view, 4> database_keys{"name", "dsn", "dsn_file", "topic"};
+
+std::string database_key(std::string_view name, std::string_view key) {
+    return std::string{databases_prefix}.append(name).append(".").append(key);
+}
+
 void read_toml(const std::string& file, Values& values, std::string& faults) {
     toml::table document;
     try {
@@ -42,6 +49,32 @@ void read_toml(const std::string& file, Values& values, std::string& faults) {
         throw std::invalid_argument{file + ":" + std::to_string(error.source().begin.line) + ": " +
                                     std::string{error.description()}};
     }
+    const auto take = [&](const std::string& name, const toml::node& node) {
+        if (const auto text = node.value<std::string>()) {
+            values[name] = *text;
+        } else if (const auto number = node.value_exact<std::int64_t>()) {
+            values[name] = std::to_string(*number);
+        } else if (const auto truth = node.value_exact<bool>()) {
+            values[name] = *truth ? "true" : "false";
+        } else {
+            faults += file + ": '" + name + "' must be a string, an integer or true/false\n";
+        }
+    };
+    const auto take_database = [&](const toml::node& node) {
+        const auto* table = node.as_table();
+        const auto name = table != nullptr ? (*table)["name"].value_or(std::string{}) : "";
+        if (name.empty() || values.contains(database_key(name, "name"))) {
+            faults += file + ": each of [[databases]] needs a name of its own\n";
+            return;
+        }
+        for (const auto& [key, value] : *table) {
+            if (std::ranges::find(database_keys, key.str()) == database_keys.end())
+                faults += file + ": unknown setting '" + std::string{key.str()} +
+                          "' of a database; known are name, dsn, dsn_file and topic\n";
+            else
+                take(database_key(name, key.str()), value);
+        }
+    };
     const auto visit = [&](auto& self, const toml::table& table,
                            const std::string& prefix) -> void {
         for (const auto& [key, node] : table) {
@@ -50,21 +83,18 @@ void read_toml(const std::string& file, Values& values, std::string& faults) {
                 self(self, *inner, name + ".");
                 continue;
             }
+            if (const auto* databases = node.as_array(); databases && name == "databases") {
+                for (const auto& database : *databases) take_database(database);
+                continue;
+            }
             const bool known =
                 !open_section(name).empty() ||
                 std::ranges::any_of(options(), [&](const Option& o) { return o.name == name; });
-            if (!known) {
+            if (known)
+                take(name, node);
+            else
                 faults += file + ": unknown setting '" + name + "'; did you mean '" +
                           nearest(name) + "'?\n";
-            } else if (const auto text = node.value<std::string>()) {
-                values[name] = *text;
-            } else if (const auto number = node.value_exact<std::int64_t>()) {
-                values[name] = std::to_string(*number);
-            } else if (const auto truth = node.value_exact<bool>()) {
-                values[name] = *truth ? "true" : "false";
-            } else {
-                faults += file + ": '" + name + "' must be a string, an integer or true/false\n";
-            }
         }
     };
     visit(visit, document, "");
@@ -95,7 +125,17 @@ Values read_config(const std::string& file, const Values& flags) {
 
 std::string print_config(const Values& values) {
     toml::table document;
+    toml::array databases;
+    std::string previous;
     for (const auto& [name, value] : values) {
+        if (name.starts_with(databases_prefix)) {
+            const auto dot = name.rfind('.');
+            if (std::exchange(previous, name.substr(0, dot)) != name.substr(0, dot))
+                databases.push_back(toml::table{});
+            const auto key = name.substr(dot + 1);
+            databases.back().as_table()->insert_or_assign(key, key == "dsn" ? "<redacted>" : value);
+            continue;
+        }
         const auto option = std::ranges::find(options(), name, &Option::name);
         const auto open = open_section(name);
         const bool secret = (option != options().end() && option->secret) ||
@@ -109,6 +149,7 @@ std::string print_config(const Values& values) {
         table->insert_or_assign(name.substr(section.size() + 1),
                                 secret && !value.empty() ? "<redacted>" : value);
     }
+    if (!databases.empty()) document.insert("databases", std::move(databases));
     std::ostringstream out;
     out << document << '\n';
     return out.str();

@@ -38,8 +38,14 @@ Values read_config(const std::string& file, const Values& flags);
 // Of a file that holds a secret. Throws std::invalid_argument when there is none.
 std::string first_line(const std::string& file);
 
-// Throws std::invalid_argument naming every fault found.
+// The settings of one database. Throws std::invalid_argument naming every fault found.
 Settings to_settings(const Values& values);
+
+// Several databases, each a table [[databases]] of the file: name, dsn or dsn_file, and optionally
+// topic; all else is common. As values they are databases.NAME.KEY.
+inline constexpr std::string_view databases_prefix = "databases.";
+// The settings of each of them, or of the only one. Throws likewise.
+std::vector<Settings> to_databases(const Values& values);
 
 // The values as TOML, secrets redacted.
 std::string print_config(const Values& values);

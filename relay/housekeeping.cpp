@@ -24,9 +24,11 @@ constexpr auto limits = "set lock_timeout = '100ms'; set statement_timeout = '5s
 // Counting stops at 10,000: a long backlog must not cost a scan of itself every few seconds.
 constexpr auto pending_sql = R"(
 select count(*), coalesce(extract(epoch from clock_timestamp() - min(r.created_at)), 0)::float8,
-       coalesce((select last_value from outbox.event_seq_seq) - max(r.seq), 0), max(p.published)
+       coalesce(((select last_value from outbox.event_seq_seq) - max(r.seq)) / max(l.shards), 0)
 from outbox.current_position p
-left join lateral outbox.read_window(p.lower, p.lower_floor, null, p.last_seq, 10000) r on r.available_at is null
+join outbox.lease l on l.shard = p.shard
+left join lateral outbox.read_window(p.lower, p.lower_floor, null, p.last_seq, 10000, l.shard, l.shards) r
+    on r.available_at is null
 where p.shard = $1 and r.seq is not null)";
 
 // For outbox.explain(): only the relay knows how Kafka does.
@@ -72,6 +74,11 @@ std::optional<Result> attempt(Connection& connection, const std::string& sql) {
     }
 }
 
+// One session of the outbox does it, whatever shards there are, for as long as it lasts.
+bool keeps_house(Connection& connection) {
+    return connection.run("select pg_try_advisory_lock(1886352244, 5)").at(0, 0) == "t";
+}
+
 // Each step in a transaction of its own, so that its locks last no longer than it.
 void maintain(Connection& connection) {
     attempt(connection, "select outbox.make_partitions()");
@@ -113,7 +120,7 @@ void Housekeeping::keep(const std::stop_token& stop) {
             }
             if (Clock::now() - maintained > maintain_every) {
                 maintained = Clock::now();
-                maintain(*connection);
+                if (keeps_house(*connection)) maintain(*connection);
             }
             connection->run(trouble_sql, {std::to_string(settings_.shard), status_.trouble()});
             measure(*connection, settings_.shard, status_);

@@ -26,7 +26,7 @@ constexpr auto mark_sql = "select pg_current_snapshot(), pg_current_wal_insert_l
 
 LogicalSource::LogicalSource(const Settings& settings, Connection& connection)
     : connection_{connection},
-      table_{connection, settings.dsn, needs_time(settings.kafka.format)},
+      table_{connection, settings.dsn, {.with_time = needs_time(settings.kafka.format)}},
       slot_{settings, connection} {}
 
 Poll LogicalSource::poll(const Position& at, std::size_t max_rows) {

@@ -17,9 +17,9 @@
 #include "relay/command_tree.hpp"
 #include "relay/completion.hpp"
 #include "relay/config.hpp"
+#include "relay/crew.hpp"
 #include "relay/manual.hpp"
 #include "relay/operate.hpp"
-#include "relay/pipeline.hpp"
 #include "relay/systemd.hpp"
 #include "relay/tracing.hpp"
 #include "schema/migrator.hpp"
@@ -46,7 +46,8 @@ void add_settings(CLI::App& command, Flags& flags) {
 }
 
 int run_relay(const Flags& flags) {
-    const auto settings = relay::to_settings(relay::read_config(flags.file, flags.given));
+    const auto databases = relay::to_databases(relay::read_config(flags.file, flags.given));
+    const auto& settings = databases.front();
     spdlog::set_level(spdlog::level::from_str(settings.log_level));
 
     // Blocked before any thread starts, so that only sigwait sees them.
@@ -58,10 +59,10 @@ int run_relay(const Flags& flags) {
 
     std::optional<relay::Tracing> tracing;
     if (!settings.otlp_endpoint.empty()) tracing.emplace(settings.otlp_endpoint, settings.holder);
-    relay::Status status;
+    relay::Board board;
     std::unique_ptr<relay::Admin> admin;
     if (!settings.admin.listen.empty())
-        admin = std::make_unique<relay::Admin>(settings.admin, status);
+        admin = std::make_unique<relay::Admin>(settings.admin, board);
     std::stop_source stop;
     std::jthread listener{[&signals, &stop] {
         int signal = 0;
@@ -74,7 +75,7 @@ int run_relay(const Flags& flags) {
         std::jthread& thread;
         ~Listening() { pthread_kill(thread.native_handle(), SIGUSR1); }  // ends its sigwait
     } listening{listener};
-    relay::run(settings, status, stop.get_token());
+    relay::run(databases, board, stop.get_token());
     spdlog::info("stopped");
     return 0;
 }
@@ -169,8 +170,8 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     app.set_version_flag("--version", POSTROOM_VERSION);
     Flags flags;
-    auto* relay_command =
-        app.add_subcommand("relay", "Publish the events of one database's outbox to Kafka");
+    auto* relay_command = app.add_subcommand(
+        "relay", "Publish the events of a database's outbox, or of several, to Kafka");
     add_settings(*relay_command, flags);
     auto* config = app.add_subcommand("config", "Look at the relay's settings without starting it");
     config->require_subcommand(1);
@@ -199,7 +200,7 @@ int main(int argc, char** argv) {
         if (migrate->parsed()) return run_migration(migration);
         const auto values = relay::read_config(flags.file, flags.given);
         if (print->parsed()) std::cout << relay::print_config(values);
-        static_cast<void>(relay::to_settings(values));
+        static_cast<void>(relay::to_databases(values));
         if (check->parsed()) std::cout << "the settings are sound\n";
         return 0;
     } catch (const std::exception& error) {

@@ -48,6 +48,12 @@ left join outbox.dead_letter d on d.event_id = e.id
 left join outbox.replacement r on r.event_id = e.id
 where e.seq = $1::bigint)";
 
+constexpr auto shards_sql = R"(
+select l.shard, l.shards as of, l.holder, l.expires_at > clock_timestamp() as leased, r.shards as wanted,
+       case when r.shards is not null then r.barrier is not null and l.arrived is not distinct from l.epoch end
+           as arrived
+from outbox.lease l left join outbox.resharding r on true where l.shard < l.shards order by l.shard)";
+constexpr auto reshard_sql = "select * from outbox.reshard($1::int)";
 constexpr auto retry_sql = R"(
 select a.* from unnest($1::uuid[]) with ordinality i(id, n)
 cross join lateral outbox.retry_dead(i.id) a order by i.n)";
@@ -163,6 +169,11 @@ void Operate::add_changes(CLI::App& app) {
     add_shard(pause);
     add_shard(add(app, "resume", "Publish again", "resume --shard 0",
                   [this] { return list(resume_sql, {text(shard_)}); }));
+    auto& shards = add(
+        app, "shards", "Who publishes which part; with a number, have so many instead", "shards 4",
+        [this] { return shards_ ? list(reshard_sql, {text(shards_)}) : list(shards_sql, {}); });
+    shards.add_option("NUMBER", shards_, "1 to 64; the number that is there gives a change up")
+        ->check(CLI::Range(1, 64));
     auto& command = add(app, "rebase", "Move a position by hand: after a failover, restore or dump",
                         "rebase --shard 0 --from now --dry-run", [this] { return rebase(); });
     add_shard(command);

@@ -60,7 +60,7 @@ private:
     std::string dsn_, dsn_file_, format_ = "table";
     std::vector<std::string> ids_;
     std::string reason_, from_;
-    std::optional<std::int64_t> shard_;
+    std::optional<std::int64_t> shard_, shards_;
     std::int64_t limit_ = 50;
     double patience_ = 10;
     std::optional<std::string> payload_, body_file_, content_type_, headers_;

@@ -20,6 +20,7 @@ const std::vector<Option>& options() {
     static const std::vector<Option> all{
         {"database.dsn", "", "libpq connection string of a role in postroom_relay", true},
         {"database.dsn_file", "", "read database.dsn from the first line of this file"},
+        {"database.name", "default", "label 'database' of the metrics"},
         {"kafka.brokers", "", "bootstrap servers, host:port,…"},
         {"kafka.topic", "outbox.event.{aggregatetype}",
          "of an event, made of {aggregatetype} and {type}; [kafka.topics] names one for a type of "
@@ -37,6 +38,8 @@ const std::vector<Option>& options() {
         {"relay.delivery", "at_least_once",
          "at_least_once, or exactly_once: by Kafka transactions, for read_committed consumers"},
         {"relay.holder", "", "name in outbox.lease (default: host and process id)"},
+        {"relay.shards", "all",
+         "all: a fair share of them, beside other relays; or only these: 0,2"},
         {"relay.lease_ms", "5000", "how long a dead relay keeps its successor waiting"},
         {"relay.poll_ms", "1", "between polls while awake"},
         {"relay.idle_ms", "1000", "without events for this long it sleeps until rung"},

@@ -24,10 +24,10 @@ void pause(std::chrono::milliseconds time, const std::stop_token& stop) {
 
 }  // namespace
 
-void run(const Settings& settings, Status& status, const std::stop_token& stop) {
+bool publish_shard(const Settings& settings, Status& status, Caution& caution,
+                   const std::stop_token& stop) {
     constexpr auto first_backoff = 50ms;
     auto backoff = first_backoff;
-    Caution caution;
     while (!stop.stop_requested()) {
         status.beat();
         const auto began = std::chrono::steady_clock::now();
@@ -35,8 +35,7 @@ void run(const Settings& settings, Status& status, const std::stop_token& stop) 
             const WakeUp wake_up;
             const std::stop_callback on_stop{stop, [&wake_up] { wake_up.ring(); }};
             Session session{settings, status, stop, wake_up, caution};
-            session.run();
-            break;
+            return session.run();
         } catch (const WrongSystem&) {
             throw;
         } catch (const std::invalid_argument&) {
@@ -58,7 +57,7 @@ void run(const Settings& settings, Status& status, const std::stop_token& stop) 
         pause(backoff, stop);
         backoff = std::min(backoff * 2, 2000ms);
     }
-    status.set(State::stopping);
+    return false;
 }
 
 }  // namespace relay

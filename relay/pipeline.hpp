@@ -8,14 +8,16 @@
 
 #include <stop_token>
 
+#include "relay/publisher.hpp"
 #include "relay/settings.hpp"
 #include "relay/status.hpp"
 
 namespace relay {
 
-// Publishes until it is told to stop (or is drained, if the settings say so); begins anew with
-// growing pauses after whatever time can mend, throws what it cannot: bad settings, WrongSystem, a
-// refused login.
-void run(const Settings& settings, Status& status, const std::stop_token& stop);
+// Publishes the settings' shard until it is told to stop, another relay has it, or it is drained,
+// if the settings say so: true then. Begins anew with growing pauses after whatever time can mend,
+// throws what it cannot: bad settings, WrongSystem, a refused login.
+bool publish_shard(const Settings& settings, Status& status, Caution& caution,
+                   const std::stop_token& stop);
 
 }  // namespace relay

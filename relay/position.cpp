@@ -56,8 +56,7 @@ PositionLog::PositionLog(Connection& connection, int shard)
         "select system_identifier, timeline, lower from outbox.current_position where shard = $1",
         {std::to_string(shard_)});
     if (there.rows() == 0)
-        throw WrongSystem{"outbox.position has no row for shard " + std::to_string(shard_) +
-                          ": run 'postroom migrate' on this database"};
+        throw Fenced{"there is no shard " + std::to_string(shard_) + " any more"};
     const bool here_too = there.at(0, 0) == system_identifier_ && there.at(0, 1) == timeline_;
     if (!here_too && !faults::mutant("no_timeline_check")) {
         throw WrongSystem{
@@ -100,7 +99,11 @@ std::optional<Position> PositionLog::acquire(const std::string& holder,
     }
     const Result& row = *answer;
     if (row.rows() == 0) return std::nullopt;
+    // A change of their number after this finds the epoch taken.
+    const auto shards = connection_.run("select shards from outbox.lease where shard = $1",
+                                        {std::to_string(shard_)});
     Position position{.shard = shard_,
+                      .shards = static_cast<int>(shards.number(0, 0)),
                       .n = row.number(0, 0),
                       .epoch = row.number(0, 1),
                       .lower = {std::string{row.at(0, 2)}, row.number(0, 3), std::nullopt},
@@ -137,6 +140,7 @@ std::optional<Position> PositionLog::from_record(const std::string& record) {
     try {
         const auto object = nlohmann::json::parse(record);
         Position position{.shard = shard_,
+                          .shards = 1,
                           .n = 0,
                           .epoch = object.at("epoch"),
                           .lower = {object.at("lower"), object.at("lower_floor"), std::nullopt},
@@ -159,6 +163,22 @@ std::optional<Position> PositionLog::from_record(const std::string& record) {
     } catch (const nlohmann::json::exception& error) {
         throw std::runtime_error{"no position: " + record + ": " + error.what()};
     }
+}
+
+std::optional<Edge> PositionLog::barrier(std::int64_t valid_floor) {
+    const auto row = connection_.run("select snapshot, floor from outbox.barrier($1)",
+                                     {std::to_string(valid_floor)});
+    if (row.null(0, 0)) return std::nullopt;
+    return Edge{
+        .snapshot = std::string{row.at(0, 0)}, .floor = row.number(0, 1), .stream = std::nullopt};
+}
+
+bool PositionLog::arrive(const Position& position) {
+    return connection_
+               .run("select outbox.arrive($1, $2, $3::pg_snapshot)",
+                    {std::to_string(shard_), std::to_string(position.epoch),
+                     position.lower.snapshot})
+               .at(0, 0) == "t";
 }
 
 bool PositionLog::renew(std::int64_t epoch, std::chrono::milliseconds ttl) {

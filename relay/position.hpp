@@ -46,6 +46,7 @@ struct Edge {
 
 struct Position {
     int shard{};
+    int shards{1};  // of so many
     std::int64_t n{};
     std::int64_t epoch{};
     Edge lower;
@@ -69,6 +70,12 @@ public:
     // record.
     std::string to_record(const Position& position) const;
     std::optional<Position> from_record(const std::string& record);
+    // Where all shards meet before their number changes: fixed by the first that asks, with a floor
+    // that holds for any snapshot from now on. Nothing when no change is under way any more.
+    std::optional<Edge> barrier(std::int64_t valid_floor);
+    // Tells that the position is there, and that this relay does nothing more; false once there is
+    // nothing more to wait for.
+    bool arrive(const Position& position);
     bool renew(std::int64_t epoch, std::chrono::milliseconds ttl);
     void release(std::int64_t epoch);
 

@@ -1,5 +1,7 @@
 #include "relay/postgres.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -193,6 +195,15 @@ bool Connection::take_notifications() {
         rung = true;
     }
     return rung;
+}
+
+bool Connection::await_notification(std::chrono::milliseconds limit, int wake_up_fd, int news_fd) {
+    // One may have come in with the answer to a query, which leaves the socket silent.
+    if (take_notifications()) return true;
+    std::array fds{pollfd{PQsocket(connection_.get()), POLLIN, 0}, pollfd{wake_up_fd, POLLIN, 0},
+                   pollfd{news_fd, POLLIN, 0}};
+    if (::poll(fds.data(), fds.size(), static_cast<int>(limit.count())) <= 0) return false;
+    return (fds[0].revents != 0) && take_notifications();
 }
 
 }  // namespace relay

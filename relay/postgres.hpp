@@ -85,8 +85,9 @@ public:
     // To the other end of a replication.
     void put_copy(std::string_view message);
 
-    // Whether a notification has arrived; takes them all.
-    bool take_notifications();
+    // Waits for a notification, the limit, or one of the descriptors to become readable; true when
+    // a notification has arrived, and takes them all.
+    bool await_notification(std::chrono::milliseconds limit, int wake_up_fd, int news_fd = -1);
     int socket() const { return PQsocket(connection_.get()); }
     std::string database() const { return PQdb(connection_.get()); }
 
@@ -94,6 +95,7 @@ private:
     [[noreturn]] void fail(const PGresult* result, std::string_view doing) const;
     Result checked(PGresult* result, std::string_view sql) const;
     void cancel();
+    bool take_notifications();
 
     std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
     std::unique_ptr<char, void (*)(void*)> copied_;

@@ -7,8 +7,6 @@
 #include <limits>
 
 #include "faults.hpp"
-#include "relay/logical_source.hpp"
-#include "relay/table_source.hpp"
 
 namespace relay {
 namespace {
@@ -19,14 +17,6 @@ constexpr auto record_every = 250ms;  // inside a long window: what a crash repe
 constexpr auto doze = 25ms;
 constexpr auto trouble_after = 2s;
 constexpr auto sleep = 1000ms;  // a notification is only a hint
-
-std::unique_ptr<Source> make_source(const Settings& settings, Connection& connection) {
-    prepare_reading(connection);
-    if (settings.logical) return std::make_unique<LogicalSource>(settings, connection);
-    warn_of_leftover(settings, connection);
-    return std::make_unique<TableSource>(connection, settings.dsn,
-                                         needs_time(settings.kafka.format));
-}
 
 }  // namespace
 
@@ -39,9 +29,10 @@ Session::Session(const Settings& settings, Status& status, const std::stop_token
       caution_{caution},
       connection_{settings.dsn, "postroom relay"},
       log_{connection_, settings.shard},
+      taken_{log_.acquire(settings.holder, settings.lease)},
       progress_{log_, status},
-      source_{make_source(settings_, connection_)},
-      doorbell_{connection_},
+      source_{make_source(settings_, connection_, taken_ ? taken_->shards : 1)},
+      doorbell_{connection_, taken_ && taken_->shards > 1},
       dead_letters_{connection_, settings.shard},
       requests_{connection_, settings.shard} {
     if (settings_.kafka.source.empty()) settings_.kafka.source = source_of(connection_.database());
@@ -60,35 +51,22 @@ Session::~Session() {
     }
 }
 
-bool Session::take_lease() {
-    while (!stop_.stop_requested()) {
-        status_.beat();
-        if (auto taken = log_.acquire(settings_.holder, settings_.lease)) {
-            progress_.begin(std::move(*taken));
-            source_->recorded(progress_.at());
-            lease_ = std::make_unique<Lease>(settings_, progress_.at().epoch,
-                                             [this] { wake_up_.ring(); });
-            housekeeping_ = std::make_unique<Housekeeping>(settings_, status_);
-            return true;
-        }
-        status_.set(State::standby);
-        static_cast<void>(
-            doorbell_.wait(std::clamp(settings_.lease / 5, 10ms, 1000ms), wake_up_.fd()));
-    }
-    return false;
-}
-
-void Session::run() {
-    if (!take_lease()) return;
+bool Session::run() {
+    if (!taken_) return false;
+    progress_.begin(std::move(*taken_));
+    source_->recorded(progress_.at());
+    lease_ = std::make_unique<Lease>(settings_, progress_.at().epoch, [this] { wake_up_.ring(); });
+    housekeeping_ = std::make_unique<Housekeeping>(settings_, status_);
     const auto& position = progress_.at();
-    spdlog::info("publishing shard {} under epoch {}, {} events published so far", position.shard,
-                 position.epoch, position.published);
+    spdlog::info("publishing shard {} of {} in {} under epoch {}, {} events published so far",
+                 position.shard, position.shards, settings_.database, position.epoch,
+                 position.published);
     status_.lease_epoch.Set(static_cast<double>(position.epoch));
     status_.set(State::leading);
     last_event_ = Clock::now();
     make_publisher();
     errands_.emplace(settings_, stop_, connection_, dead_letters_, status_, [this] { check(); });
-    publish_all();
+    return publish_all();
 }
 
 void Session::make_publisher() {
@@ -111,7 +89,7 @@ void Session::make_publisher() {
         progress_.catch_up(*publisher_->committed());
 }
 
-void Session::publish_all() {
+bool Session::publish_all() {
     wake();
     while (!stop_.stop_requested()) {
         check();
@@ -121,12 +99,16 @@ void Session::publish_all() {
             continue;
         }
         auto poll = source_->poll(progress_.at(), settings_.window_rows);
+        if (poll.resharding && !(faults::mutant("late_barrier") && poll.rows > 0)) {
+            if (!meet(poll.upper.floor)) return false;
+            continue;
+        }
         if (poll.complete && poll.rows == 0) {
             if (poll.record_after && progress_.since_recorded() >= *poll.record_after)
                 progress_.skip_to(poll.upper);
             settle();
             if (settings_.stop_when_drained && poll.drained && !errands_->due(requests_.look()))
-                return;
+                return true;
             rest(poll);
             continue;
         }
@@ -135,6 +117,30 @@ void Session::publish_all() {
         publish_window(std::move(poll));
     }
     if (!faults::mutant("no_flush")) settle();
+    return false;
+}
+
+// Publishes up to exactly where the shards meet whose number is to change, and waits there; false
+// once that is over, and with it this session. Nothing of a window that a poll like this one would
+// open has been published by any shard: whatever has lies before the barrier.
+bool Session::meet(std::int64_t valid_floor) {
+    const auto barrier = log_.barrier(valid_floor);
+    if (!barrier) return true;
+    if (faults::mutant("reshard_without_barrier")) {
+        progress_.skip_to(*barrier);
+    } else if (progress_.at().lower.snapshot != barrier->snapshot) {
+        progress_.open_window(*barrier);
+        record(PositionLog::Durability::flushed);
+        publish_in_chunks();
+        if (progress_.at().upper) return true;  // told to stop, or to pause
+    }
+    settle();
+    while (log_.arrive(progress_.at())) {
+        if (stop_.stop_requested()) return true;
+        check();
+        static_cast<void>(doorbell_.wait(doze, wake_up_.fd()));
+    }
+    return false;
 }
 
 // Does what operators ask for; false while the shard is paused.
@@ -148,7 +154,8 @@ bool Session::attend() {
     }
     if (asked.paused) {
         settle();
-        wake();  // nobody needs to ring
+        // Nobody needs to ring; but a session of another shard may want to sleep.
+        progress_.at().shards == 1 ? wake() : doorbell_.release();
         if (doorbell_.wait(sleep, wake_up_.fd())) requests_.expire();
         return false;
     }
@@ -267,20 +274,20 @@ void Session::rest(const Poll& poll) {
         return std::min(errands_->wait(requests_.look()), longest);
     };
     if (const int news = source_->news(); news >= 0) {
-        if (doorbell_.silenced()) wake();
+        wake();  // nobody needs to ring
         if (doorbell_.wait(until_errand(record_every), wake_up_.fd(), news)) requests_.expire();
         return;
     }
+    if (Clock::now() - last_event_ < settings_.idle) {
+        wake();
+        static_cast<void>(doorbell_.wait(settings_.poll, wake_up_.fd()));
+        return;
+    }
     if (doorbell_.awake()) {
-        if (Clock::now() - last_event_ < settings_.idle) {
-            static_cast<void>(doorbell_.wait(settings_.poll, wake_up_.fd()));
-            return;
-        }
         doorbell_.release();
         status_.awake.Set(0);
         return;  // and poll once more: this one's snapshot is older than the release
     }
-    if (doorbell_.silenced()) wake();
     const std::chrono::milliseconds longest = faults::mutant("no_fallback_poll") ? 1h : sleep;
     const bool may_sleep = doorbell_.quiet(poll.upper.snapshot);
     if (doorbell_.wait(until_errand(may_sleep ? longest : doze), wake_up_.fd())) requests_.expire();

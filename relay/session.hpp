@@ -1,5 +1,5 @@
 // One relay's time with one lease: from taking it to losing it, stopping, or an error that ends the
-// session. Used by pipeline.cpp; not thread-safe but for interrupt().
+// session. Used by pipeline.cpp; not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -27,23 +27,24 @@ namespace relay {
 
 class Session {
 public:
-    // caution: what refusals of earlier sessions have taught.
+    // Takes the lease, if it is free. caution: what refusals of earlier sessions have taught.
     Session(const Settings& settings, Status& status, const std::stop_token& stop,
             const WakeUp& wake_up, Caution& caution);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
-    // Waits for the lease, then publishes until stopped or drained. Throws on everything else.
-    void run();
+    // With the lease, publishes until stopped, drained, or its shard is no more; true for drained.
+    // Throws on everything else.
+    bool run();
 
 private:
     using Clock = std::chrono::steady_clock;
 
-    bool take_lease();
     void make_publisher();
-    void publish_all();
+    bool publish_all();
     bool attend();
+    bool meet(std::int64_t valid_floor);
     void wake();
     void publish_window(Poll poll);
     void publish_in_chunks();
@@ -62,6 +63,7 @@ private:
 
     Connection connection_;
     PositionLog log_;
+    std::optional<Position> taken_;
     Progress progress_;
     std::unique_ptr<Source> source_;
     Doorbell doorbell_;

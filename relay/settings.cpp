@@ -11,7 +11,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
+#include <sstream>
 #include <stdexcept>
 
 #include "relay/config.hpp"
@@ -93,6 +95,25 @@ public:
         }
         return all;
     }
+    std::set<int> shards(const char* name) {
+        std::set<int> result;
+        const auto& value = text(name);
+        if (value == "all") return result;
+        std::istringstream in{value};
+        for (std::string one; std::getline(in, one, ',');) {
+            int shard = -1;
+            const auto [end, error] = std::from_chars(one.data(), one.data() + one.size(), shard);
+            if (error != std::errc{} || end != one.data() + one.size() || shard < 0 || shard > 63)
+                result.clear();
+            else
+                result.insert(shard);
+            if (result.empty()) break;
+        }
+        if (result.empty())
+            faults += std::string{name} + " = '" + value +
+                      "' must be all, or numbers from 0 to 63 with commas between\n";
+        return result;
+    }
     void need(const char* name) {
         if (!text(name).empty()) return;
         const auto option = std::ranges::find(options(), name, &Option::name);
@@ -129,7 +150,12 @@ Settings to_settings(const Values& values) {
     Reader read{values};
     Settings settings;
     settings.dsn = read.connection_string("database.dsn");
-    if (settings.dsn.empty()) read.need("database.dsn");
+    const auto several = values.lower_bound(std::string{databases_prefix});
+    const bool is_alone = several == values.end() || !several->first.starts_with(databases_prefix);
+    if (settings.dsn.empty() && is_alone) read.need("database.dsn");
+    if (!settings.dsn.empty() && !is_alone)
+        read.faults += "database.dsn and [[databases]] exclude each other\n";
+    settings.database = read.text("database.name");
     read.need("kafka.brokers");
     settings.kafka.brokers = read.text("kafka.brokers");
     try {
@@ -156,6 +182,7 @@ Settings to_settings(const Values& values) {
         ::gethostname(host.data(), host.size() - 1);
         settings.holder = std::string{host.c_str()} + ":" + std::to_string(::getpid());
     }
+    settings.shards = read.shards("relay.shards");
     settings.lease = read.time("relay.lease_ms", 200, 600'000);
     settings.poll = read.time("relay.poll_ms", 1, 10'000);
     settings.idle = read.time("relay.idle_ms", 0, 3'600'000);
@@ -175,6 +202,8 @@ Settings to_settings(const Values& values) {
                        "' must be of lower case letters, digits and underscores\n";
     settings.stop_when_drained = read.truth("relay.stop_when_drained");
     settings.admin = to_admin_settings(read, settings.dsn);
+    if (!is_alone && !settings.admin.token.empty() && settings.admin.dsn.empty())
+        read.faults += "with several databases, admin.dsn must say which one /admin is for\n";
     settings.otlp_endpoint = read.text("tracing.otlp_endpoint");
     if (!settings.otlp_endpoint.empty() && !settings.otlp_endpoint.starts_with("http://") &&
         !settings.otlp_endpoint.starts_with("https://"))
@@ -183,6 +212,31 @@ Settings to_settings(const Values& values) {
     static_cast<void>(read.one_of("log.level", log_levels));
     if (!read.faults.empty()) throw std::invalid_argument{read.faults};
     return settings;
+}
+
+std::vector<Settings> to_databases(const Values& values) {
+    const auto common = to_settings(values);
+    std::map<std::string, Settings> databases;
+    for (const auto& [name, value] : values) {
+        if (!name.starts_with(databases_prefix)) continue;
+        const auto dot = name.rfind('.');
+        const auto of = name.substr(databases_prefix.size(), dot - databases_prefix.size());
+        auto& settings = databases.try_emplace(of, common).first->second;
+        settings.database = of;
+        const auto key = name.substr(dot + 1);
+        if (key == "dsn") settings.dsn = value;
+        if (key == "dsn_file") settings.dsn = first_line(value);
+        if (key == "topic")
+            settings.kafka.routing = Routing{value, Reader{values}.section(topics_section)};
+    }
+    if (databases.empty()) return {common};
+    std::vector<Settings> all;
+    for (auto& [name, settings] : databases) {
+        if (settings.dsn.empty())
+            throw std::invalid_argument{"database '" + name + "' has neither dsn nor dsn_file\n"};
+        all.push_back(std::move(settings));
+    }
+    return all;
 }
 
 }  // namespace relay

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <set>
 #include <string>
 
 #include "relay/kafka_sink.hpp"
@@ -17,9 +18,12 @@ struct AdminSettings {
 
 struct Settings {
     std::string dsn;
+    std::string database = "default";  // its name in the metrics and the log
     KafkaOptions kafka;
     std::string holder;
-    int shard = 0;
+    std::set<int> shards;  // that it publishes, if there are such; empty: any
+    bool wants(int one) const { return shards.empty() || shards.contains(one); }
+    int shard = 0;                          // a worker's
     std::chrono::milliseconds lease{5000};  // how long a dead relay keeps its successor waiting
     std::chrono::milliseconds poll{1};      // between polls while awake
     std::chrono::milliseconds idle{1000};   // without events for this long, it goes to sleep

@@ -17,13 +17,16 @@
 
 namespace relay {
 
+struct Settings;
+
 struct Poll {
     Edge upper;  // where the position stands once these are published
     std::vector<std::unique_ptr<Batch>> batches;
     std::size_t rows{};
-    bool complete{};  // false: there is more than was asked for, and walk() gives it all
-    bool drained{};   // nothing that was committed before is left
-    bool on_disk{};   // no crash of the database can take these back
+    bool complete{};    // false: there is more than was asked for, and walk() gives it all
+    bool drained{};     // nothing that was committed before is left
+    bool resharding{};  // its snapshot shows that the number of shards is to change
+    bool on_disk{};     // no crash of the database can take these back
     // Without rows, upper is worth a record all the same once the last is so old.
     std::optional<std::chrono::milliseconds> record_after;
 };
@@ -52,5 +55,9 @@ public:
     // Readable when there may be news; -1 when whoever appends has to ring.
     virtual int news() const { return -1; }
 };
+
+// The one that the settings name, for a shard of so many. Throws std::invalid_argument when it
+// cannot be.
+std::unique_ptr<Source> make_source(const Settings& settings, Connection& connection, int shards);
 
 }  // namespace relay

@@ -44,10 +44,8 @@ void Systemd::ready() {
 
 void Systemd::tell(const std::string& line) { notify(status(line)); }
 
-void Systemd::beat(Clock::time_point now, const std::function<std::string()>& line) {
-    if (now < next_) return;
-    next_ = now + every_;
-    notify(status(line()) + (has_watchdog_ ? "\nWATCHDOG=1" : ""));
+void Systemd::beat(const std::string& line) const {
+    notify(status(line) + (has_watchdog_ ? "\nWATCHDOG=1" : ""));
 }
 
 void Systemd::stopping() { notify("STOPPING=1"); }

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <string>
 #include <thread>
 
@@ -22,15 +21,15 @@ public:
     void ready();
     // A line about what it is doing, for systemctl status.
     static void tell(const std::string& line);
-    // A sign of life; passed on, with the line, as often as the watchdog wants.
-    void beat(Clock::time_point now, const std::function<std::string()>& line);
+    // A sign of life, with a line, and how often the watchdog wants one.
+    void beat(const std::string& line) const;
+    Clock::duration every() const { return every_; }
     static void stopping();
 
 private:
     bool is_ready_ = false;
     bool has_watchdog_ = false;
     Clock::duration every_ = std::chrono::seconds{10};
-    Clock::time_point next_;
     std::jthread apart_;  // of a mutant only
 };
 

@@ -15,16 +15,17 @@ namespace {
 constexpr auto floor_sql =
     "select case when is_called then last_value else 0 end from outbox.event_seq_seq";
 
-// The first row is not an event: it carries the floor for later polls, and this statement's
-// snapshot.
+// The first row is not an event: it carries the floor for later polls, this statement's snapshot,
+// and whether the number of shards is to change.
 constexpr auto poll_sql = R"(
-select case when is_called then last_value else 0 end, null::uuid, pg_current_snapshot()::text, null, null,
-       null::jsonb, null::bytea, null, null::jsonb, null::timestamptz, null::timestamptz
+select case when is_called then last_value else 0 end, null::uuid, pg_current_snapshot()::text,
+       (select 'resharding' from outbox.resharding), null, null::jsonb, null::bytea, null, null::jsonb,
+       null::timestamptz, null::timestamptz
 from outbox.event_seq_seq
 union all
 select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers, available_at, )";
 constexpr auto poll_source = R"(
-from outbox.read_window($1::pg_snapshot, $2::bigint, null, 0, $3::int))";
+from outbox.read_window($1::pg_snapshot, $2::bigint, null, 0, $3::int)";
 
 // What the snapshot difference replaces; each loses or delays events, as the fault tests show.
 constexpr auto mutant_sql = R"(
@@ -41,7 +42,13 @@ const char* append_time(bool wanted) {
     return wanted || Tracing::active() != nullptr ? "created_at" : "null::timestamptz";
 }
 
-std::string poll_statement(bool with_time) {
+// A single shard is read without a look at the keys.
+std::string of_shard(const TableSource::Scope& scope) {
+    if (scope.shards == 1 || faults::mutant("shard_by_nothing")) return {};
+    return ", " + std::to_string(scope.shard) + ", " + std::to_string(scope.shards);
+}
+
+std::string poll_statement(const TableSource::Scope& scope) {
     if (faults::mutant("id_gt_last"))
         return std::string{mutant_sql} + "seq > $2::bigint order by seq limit $3::int)";
     if (faults::mutant("ignore_snapshots"))
@@ -52,7 +59,8 @@ std::string poll_statement(bool with_time) {
         return std::string{mutant_sql} +
                "seq > 0 * $2::bigint and tx >= pg_snapshot_xmin($1::pg_snapshot) and "
                "tx < pg_snapshot_xmin(pg_current_snapshot()) order by seq limit $3::int)";
-    return std::string{poll_sql} + append_time(with_time) + poll_source;
+    return std::string{poll_sql} + append_time(scope.with_time) + poll_source + of_shard(scope) +
+           ")";
 }
 
 constexpr int chunk_rows = 50'000;
@@ -60,15 +68,15 @@ constexpr std::size_t max_poll_bytes = 8U << 20U;
 constexpr std::chrono::milliseconds floor_follows{1000};
 
 std::string chunk_sql(const Edge& lower, const Edge& upper, std::int64_t after_seq,
-                      bool with_time) {
+                      const TableSource::Scope& scope) {
     // COPY takes no parameters. Snapshots come from the server and hold digits, colons and commas
     // only.
     return std::string{
                "copy (select seq, id, aggregatetype, aggregateid, type, payload, body, "
                "content_type, headers, available_at, "} +
-           append_time(with_time) + " from outbox.read_window('" + lower.snapshot + "', " +
+           append_time(scope.with_time) + " from outbox.read_window('" + lower.snapshot + "', " +
            std::to_string(lower.floor) + ", '" + upper.snapshot + "', " +
-           std::to_string(after_seq) + ", " + std::to_string(chunk_rows) +
+           std::to_string(after_seq) + ", " + std::to_string(chunk_rows) + of_shard(scope) +
            ")) to stdout (format binary)";
 }
 
@@ -95,12 +103,12 @@ BatchBuilder::Fields fields_of(const Result& rows, int row) {
     return fields;
 }
 
-TableSource::TableSource(Connection& connection, std::string dsn, bool with_time)
+TableSource::TableSource(Connection& connection, std::string dsn, Scope scope)
     : connection_{connection},
       dsn_{std::move(dsn)},
-      with_time_{with_time},
+      scope_{scope},
       newest_{connection.run(floor_sql).number(0, 0)} {
-    connection_.prepare("poll", poll_statement(with_time));
+    connection_.prepare("poll", poll_statement(scope_));
 }
 
 Poll TableSource::poll(const Position& at, std::size_t max_rows) {
@@ -138,6 +146,7 @@ Poll TableSource::poll(const Position& at, std::size_t max_rows) {
                 poll.upper = {.snapshot = std::string{rows.at(row, 2)},
                               .floor = std::max(floor_, lower.floor),
                               .stream = std::nullopt};
+                poll.resharding = !rows.null(row, 3);
                 if (faults::mutant("early_floor")) floor_ = newest_;
                 ++row;
             }
@@ -173,7 +182,7 @@ std::optional<Edge> TableSource::walk(const Position& at, const Walk& steps) {
     prepare_reading(reader);
     auto after_seq = at.last_place;
     for (;;) {
-        reader.start_copy(chunk_sql(at.lower, *at.upper, after_seq, with_time_));
+        reader.start_copy(chunk_sql(at.lower, *at.upper, after_seq, scope_));
         BatchBuilder builder;
         BatchBuilder::Fields fields;
         std::string_view row;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ostream>
+#include <set>
 
 namespace chaos {
 
@@ -58,6 +59,15 @@ Verdict compare(const Journal& journal, const std::vector<support::Record>& log)
             blame(verdict.lost, "committed " + id + " is not in the log");
     }
     return verdict;
+}
+
+std::size_t repeated_besides(const std::map<std::string, Journal::Entry>& known,
+                             const std::vector<support::Record>& log) {
+    std::set<std::string> seen;
+    return static_cast<std::size_t>(std::ranges::count_if(log, [&](const auto& record) {
+        const auto& id = record.headers.at("id");
+        return !known.contains(id) && !seen.insert(id).second;
+    }));
 }
 
 std::ostream& operator<<(std::ostream& out, const Verdict& verdict) {

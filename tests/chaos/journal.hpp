@@ -57,6 +57,9 @@ struct Verdict {
 };
 
 Verdict compare(const Journal& journal, const std::vector<support::Record>& log);
+// How often what is not among these was published again.
+std::size_t repeated_besides(const std::map<std::string, Journal::Entry>& known,
+                             const std::vector<support::Record>& log);
 std::ostream& operator<<(std::ostream& out, const Verdict& verdict);
 
 }  // namespace chaos

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::chrono::seconds healing_limit{60};
 constexpr auto pending_sql = "select count(*) from outbox.pending";
-constexpr auto published_sql = "select published from outbox.current_position";
+constexpr auto published_sql = "select sum(published)::bigint from outbox.current_position";
 
 }  // namespace
 

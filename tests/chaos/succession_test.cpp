@@ -2,12 +2,10 @@
 // terminated, and the relays' clocks are wrong.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <map>
 #include <pqxx/pqxx>
-#include <set>
 #include <sstream>
 
 #include "chaos/stage.hpp"
@@ -28,16 +26,6 @@ constexpr auto terminate_sql = R"sql(
     select count(pg_terminate_backend(pid)) from pg_stat_activity
     where datname = current_database() and application_name = (select holder from outbox.lease)
 )sql";
-
-// How often what is not among these was published again.
-std::size_t repeated_besides(const std::map<std::string, Journal::Entry>& known,
-                             const std::vector<support::Record>& log) {
-    std::set<std::string> seen;
-    return static_cast<std::size_t>(std::ranges::count_if(log, [&](const auto& record) {
-        const auto& id = record.headers.at("id");
-        return !known.contains(id) && !seen.insert(id).second;
-    }));
-}
 
 // The time stamp of its first line.
 std::chrono::sys_seconds clock_of(const support::Process& relay) {

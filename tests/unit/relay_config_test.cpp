@@ -142,4 +142,49 @@ TEST_F(Config, ReadsTheConnectionStringFromAFile) {
     EXPECT_EQ(relay::to_settings(values).dsn, "dbname=from_file");
 }
 
+TEST_F(Config, ReadsSeveralDatabases) {
+    const auto path = file(
+        "[kafka]\nbrokers = 'b'\n[[databases]]\nname = 'one'\ndsn = 'canary-3'\n"
+        "[[databases]]\nname = 'two'\ndsn = 'dbname=two'\ntopic = 'two.{type}'\n");
+    const auto values = relay::read_config(path, {});
+    const auto databases = relay::to_databases(values);
+    ASSERT_EQ(databases.size(), 2U);
+    EXPECT_EQ(databases[0].database, "one");
+    EXPECT_EQ(databases[0].kafka.routing.topic({"order", "T"}), "outbox.event.order");
+    EXPECT_EQ(databases[1].dsn, "dbname=two");
+    EXPECT_EQ(databases[1].kafka.routing.topic({"order", "T"}), "two.T");
+    const auto printed = relay::print_config(values);
+    EXPECT_EQ(printed.find("canary"), std::string::npos) << printed;
+    EXPECT_NE(printed.find("[[databases]]"), std::string::npos) << printed;
+    auto both = values;
+    both["database.dsn"] = "d";
+    EXPECT_NE(complaint([&] { relay::to_databases(both); }).find("exclude each other"),
+              std::string::npos);
+}
+
+TEST_F(Config, RefusesADatabaseWithoutANameAndSettingsThatAreCommon) {
+    EXPECT_NE(complaint([&] {
+                  relay::read_config(file("[[databases]]\ndsn = 'd'\n"), {});
+              }).find("needs a name of its own"),
+              std::string::npos);
+    EXPECT_NE(complaint([&] {
+                  relay::read_config(file("[[databases]]\nname = 'x'\nbrokers = 'b'\n"), {});
+              }).find("unknown setting 'brokers' of a database"),
+              std::string::npos);
+}
+
+TEST_F(Config, TakesAllShardsOrAList) {
+    relay::Values values = relay::read_config("", {{"database.dsn", "d"}, {"kafka.brokers", "b"}});
+    EXPECT_TRUE(relay::to_settings(values).wants(5));
+    values["relay.shards"] = "0,2";
+    EXPECT_TRUE(relay::to_settings(values).wants(2));
+    EXPECT_FALSE(relay::to_settings(values).wants(1));
+    for (const auto* wrong : {"", "x", "1,64", "1;2"}) {
+        values["relay.shards"] = wrong;
+        EXPECT_NE(complaint([&] { relay::to_settings(values); }).find("relay.shards"),
+                  std::string::npos)
+            << wrong;
+    }
+}
+
 }  // namespace
