@@ -57,7 +57,7 @@ TEST_F(LogicalSource, GivesTheSameBytesAsTheTable) {
         "v (k, payload, body, content_type, headers); select ''");
     drain();
     query<std::string>("select (outbox.rebase(0, '1:1:')).shard::text");
-    run_until_drained({"--kafka-topic-prefix", "table.", "--kafka-partitions", "1"});
+    run_until_drained({"--kafka-topic", "table.{aggregatetype}", "--kafka-partitions", "1"});
     const auto by_slot = log(), by_table = support::read_topic("table." + aggregate_);
     ASSERT_EQ(by_slot.size(), 6U);
     ASSERT_EQ(by_table.size(), 6U);
