@@ -16,12 +16,12 @@ protected:
     ~Databases() override { std::filesystem::remove(file_); }
 
     support::Process start_with(const support::Database& other) {
-        std::ofstream{file_} << "[kafka]\nbrokers = '" << support::kafka()
-                             << "'\n[relay]\nlease_ms = 1000\n[admin]\nlisten = '127.0.0.1:0'\n"
-                             << "[[databases]]\nname = 'here'\ndsn = \""
-                             << database_.dsn("postroom_relay")
-                             << "\"\n[[databases]]\nname = 'there'\ntopic = 'there.{aggregatetype}'\n"
-                             << "dsn = \"" << other.dsn("postroom_relay") << "\"\n";
+        std::ofstream{file_}
+            << "[kafka]\nbrokers = '" << support::kafka()
+            << "'\n[relay]\nlease_ms = 1000\n[admin]\nlisten = '127.0.0.1:0'\n"
+            << "[[databases]]\nname = 'here'\ndsn = \"" << database_.dsn("postroom_relay")
+            << "\"\n[[databases]]\nname = 'there'\ntopic = 'there.{aggregatetype}'\n"
+            << "dsn = \"" << other.dsn("postroom_relay") << "\"\n";
         return support::Process{
             {.argv = {support::bin("postroom").string(), "relay", "--config", file_}}};
     }
