@@ -24,9 +24,8 @@ std::string advice(const PostgresError& error) {
 }  // namespace
 
 struct Crew::Worker {
-    Worker(const Settings& of_database, int shard, Status& status, Caution& caution,
-           const WakeUp& wake_up)
-        : settings{of_database},
+    Worker(Settings of_database, int shard, Status& status, Caution& caution, const WakeUp& wake_up)
+        : settings{std::move(of_database)},
           thread{[this, shard, &status, &caution, &wake_up](const std::stop_token& stop) {
               settings.shard = shard;
               try {
@@ -170,6 +169,7 @@ void run(const std::vector<Settings>& databases, Board& board, const std::stop_t
     std::atomic<std::size_t> failed{};
     {
         std::vector<std::jthread> crews;
+        crews.reserve(databases.size());
         for (const auto& settings : databases)
             crews.emplace_back([&] {
                 try {

@@ -84,6 +84,7 @@ std::vector<Leased> Roster::shards() {
         "from outbox.lease where shard < shards order by shard",
         {own_clock()});
     std::vector<Leased> all;
+    all.reserve(static_cast<std::size_t>(rows.rows()));
     for (int row = 0; row < rows.rows(); ++row)
         all.push_back({.shard = static_cast<int>(rows.number(row, 0)),
                        .holder = std::string{rows.at(row, 1)},

@@ -32,8 +32,9 @@ constexpr std::array<std::string_view, 2> deliveries{"at_least_once", "exactly_o
 constexpr std::array<std::string_view, 4> log_levels{"debug", "info", "warn", "error"};
 
 bool is_uri_reference(std::string_view text) {  // by its characters: RFC 3986, section 2
-    return std::ranges::all_of(text, [](unsigned char c) {
-        return std::isalnum(c) != 0 || std::string_view{"-._~:/?#[]@!$&'()*+,;=%"}.contains(c);
+    return std::ranges::all_of(text, [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+               std::string_view{"-._~:/?#[]@!$&'()*+,;=%"}.contains(c);
     });
 }
 
