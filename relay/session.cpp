@@ -54,7 +54,6 @@ Session::~Session() {
 bool Session::run() {
     if (!taken_) return false;
     progress_.begin(std::move(*taken_));
-    source_->recorded(progress_.at());
     lease_ = std::make_unique<Lease>(settings_, progress_.at().epoch, [this] { wake_up_.ring(); });
     housekeeping_ = std::make_unique<Housekeeping>(settings_, status_);
     const auto& position = progress_.at();
