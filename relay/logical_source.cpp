@@ -1,6 +1,8 @@
 #include "relay/logical_source.hpp"
 
 #include <algorithm>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "faults.hpp"
@@ -26,10 +28,15 @@ constexpr auto mark_sql = "select pg_current_snapshot(), pg_current_wal_insert_l
 
 LogicalSource::LogicalSource(const Settings& settings, Connection& connection)
     : connection_{connection},
-      table_{connection, settings.dsn, {.with_time = needs_time(settings.kafka.format)}},
+      table_{connection, settings.dsn, needs_time(settings.kafka.format)},
       slot_{settings, connection} {}
 
 Poll LogicalSource::poll(const Position& at, std::size_t max_rows) {
+    if (at.shards > 1)
+        throw std::invalid_argument{
+            "relay.source = logical publishes an outbox of one shard, and "
+            "this one has " +
+            std::to_string(at.shards) + ": set relay.source = table, or run: postroom shards 1"};
     if (!at.lower.stream) return make_slot(at);
     if (state_ != State::streaming) start(at.lower);
     while (waiting_rows_ <= max_rows && waiting_bytes_ < max_waiting_bytes && receive()) {

@@ -29,9 +29,9 @@ Session::Session(const Settings& settings, Status& status, const std::stop_token
       caution_{caution},
       connection_{settings.dsn, "postroom relay"},
       log_{connection_, settings.shard},
+      source_{make_source(settings_, connection_)},
       taken_{log_.acquire(settings.holder, settings.lease)},
       progress_{log_, status},
-      source_{make_source(settings_, connection_, taken_ ? taken_->shards : 1)},
       doorbell_{connection_, taken_ && taken_->shards > 1},
       dead_letters_{connection_, settings.shard},
       requests_{connection_, settings.shard} {
@@ -54,6 +54,7 @@ Session::~Session() {
 bool Session::run() {
     if (!taken_) return false;
     progress_.begin(std::move(*taken_));
+    source_->recorded(progress_.at());
     lease_ = std::make_unique<Lease>(settings_, progress_.at().epoch, [this] { wake_up_.ring(); });
     housekeeping_ = std::make_unique<Housekeeping>(settings_, status_);
     const auto& position = progress_.at();

@@ -63,9 +63,9 @@ private:
 
     Connection connection_;
     PositionLog log_;
+    std::unique_ptr<Source> source_;  // before the lease is taken: see TableSource
     std::optional<Position> taken_;
     Progress progress_;
-    std::unique_ptr<Source> source_;
     Doorbell doorbell_;
     DeadLetters dead_letters_;
     Requests requests_;

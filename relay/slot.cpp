@@ -27,6 +27,11 @@ from pg_replication_slots where slot_name = $1)";
 
 // A reader is told to end, and waited for.
 constexpr auto end_reader_sql = "select pg_terminate_backend($1, 5000)";
+// A slot's snapshot may end before it begins, when nothing runs: as text, that is none.
+constexpr auto snapshot_sql = R"(
+select format('%s:%s:%s', pg_snapshot_xmin(s), greatest(pg_snapshot_xmin(s), pg_snapshot_xmax(s)),
+              (select string_agg(x::text, ',') from pg_snapshot_xip(s) x))
+from pg_current_snapshot() s)";
 constexpr auto drop_sql = "select pg_drop_replication_slot($1)";
 
 }  // namespace
@@ -91,7 +96,7 @@ void Slot::make() {
 
 std::optional<Slot::Made> Slot::made() {
     if (!stream_->answered()) return std::nullopt;
-    const std::string snapshot{stream_->run("select pg_current_snapshot()").at(0, 0)};
+    const std::string snapshot{stream_->run(snapshot_sql).at(0, 0)};
     stream_->run("commit");
     if (!inspect()) throw std::logic_error{"the slot is gone as soon as it is made"};
     return Made{.lsn = *confirmed_, .snapshot = snapshot};

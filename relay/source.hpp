@@ -56,8 +56,7 @@ public:
     virtual int news() const { return -1; }
 };
 
-// The one that the settings name, for a shard of so many. Throws std::invalid_argument when it
-// cannot be.
-std::unique_ptr<Source> make_source(const Settings& settings, Connection& connection, int shards);
+// The one that the settings name. Throws std::invalid_argument when it cannot be.
+std::unique_ptr<Source> make_source(const Settings& settings, Connection& connection);
 
 }  // namespace relay

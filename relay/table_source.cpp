@@ -43,12 +43,12 @@ const char* append_time(bool wanted) {
 }
 
 // A single shard is read without a look at the keys.
-std::string of_shard(const TableSource::Scope& scope) {
-    if (scope.shards == 1 || faults::mutant("shard_by_nothing")) return {};
-    return ", " + std::to_string(scope.shard) + ", " + std::to_string(scope.shards);
+std::string of_shard(const Position& at) {
+    if (at.shards == 1 || faults::mutant("shard_by_nothing")) return {};
+    return ", " + std::to_string(at.shard) + ", " + std::to_string(at.shards);
 }
 
-std::string poll_statement(const TableSource::Scope& scope) {
+std::string poll_statement(const Position& at, bool with_time) {
     if (faults::mutant("id_gt_last"))
         return std::string{mutant_sql} + "seq > $2::bigint order by seq limit $3::int)";
     if (faults::mutant("ignore_snapshots"))
@@ -59,24 +59,22 @@ std::string poll_statement(const TableSource::Scope& scope) {
         return std::string{mutant_sql} +
                "seq > 0 * $2::bigint and tx >= pg_snapshot_xmin($1::pg_snapshot) and "
                "tx < pg_snapshot_xmin(pg_current_snapshot()) order by seq limit $3::int)";
-    return std::string{poll_sql} + append_time(scope.with_time) + poll_source + of_shard(scope) +
-           ")";
+    return std::string{poll_sql} + append_time(with_time) + poll_source + of_shard(at) + ")";
 }
 
 constexpr int chunk_rows = 50'000;
 constexpr std::size_t max_poll_bytes = 8U << 20U;
 constexpr std::chrono::milliseconds floor_follows{1000};
 
-std::string chunk_sql(const Edge& lower, const Edge& upper, std::int64_t after_seq,
-                      const TableSource::Scope& scope) {
+std::string chunk_sql(const Position& window, std::int64_t after_seq, bool with_time) {
     // COPY takes no parameters. Snapshots come from the server and hold digits, colons and commas
     // only.
     return std::string{
                "copy (select seq, id, aggregatetype, aggregateid, type, payload, body, "
                "content_type, headers, available_at, "} +
-           append_time(scope.with_time) + " from outbox.read_window('" + lower.snapshot + "', " +
-           std::to_string(lower.floor) + ", '" + upper.snapshot + "', " +
-           std::to_string(after_seq) + ", " + std::to_string(chunk_rows) + of_shard(scope) +
+           append_time(with_time) + " from outbox.read_window('" + window.lower.snapshot + "', " +
+           std::to_string(window.lower.floor) + ", '" + window.upper->snapshot + "', " +
+           std::to_string(after_seq) + ", " + std::to_string(chunk_rows) + of_shard(window) +
            ")) to stdout (format binary)";
 }
 
@@ -103,13 +101,11 @@ BatchBuilder::Fields fields_of(const Result& rows, int row) {
     return fields;
 }
 
-TableSource::TableSource(Connection& connection, std::string dsn, Scope scope)
+TableSource::TableSource(Connection& connection, std::string dsn, bool with_time)
     : connection_{connection},
       dsn_{std::move(dsn)},
-      scope_{scope},
-      newest_{connection.run(floor_sql).number(0, 0)} {
-    connection_.prepare("poll", poll_statement(scope_));
-}
+      with_time_{with_time},
+      newest_{connection.run(floor_sql).number(0, 0)} {}
 
 Poll TableSource::poll(const Position& at, std::size_t max_rows) {
     const Edge& lower = at.lower;
@@ -119,6 +115,8 @@ Poll TableSource::poll(const Position& at, std::size_t max_rows) {
             "than the table's. To go on by the table, and repeat the last of them, run: postroom "
             "rebase --shard " +
             std::to_string(at.shard) + " --from recorded"};
+    if (!std::exchange(prepared_, true))
+        connection_.prepare("poll", poll_statement(at, with_time_));
     Poll poll;
     poll.complete = true;
     BatchBuilder builder;
@@ -182,7 +180,7 @@ std::optional<Edge> TableSource::walk(const Position& at, const Walk& steps) {
     prepare_reading(reader);
     auto after_seq = at.last_place;
     for (;;) {
-        reader.start_copy(chunk_sql(at.lower, *at.upper, after_seq, scope_));
+        reader.start_copy(chunk_sql(at, after_seq, with_time_));
         BatchBuilder builder;
         BatchBuilder::Fields fields;
         std::string_view row;

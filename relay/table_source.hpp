@@ -22,14 +22,10 @@ BatchBuilder::Fields fields_of(const Result& rows, int row);
 
 class TableSource : public Source {
 public:
-    struct Scope {
-        int shard{};
-        int shards{1};     // of so many
-        bool with_time{};  // of created_at as well
-    };
-    // Walks on a connection of its own: the server sends ahead what the socket's buffers hold, so
-    // that reading and publishing overlap without a thread.
-    TableSource(Connection& connection, std::string dsn, Scope scope);
+    // Before the lease is taken: see floor_. Walks on a connection of its own: the server sends
+    // ahead what the socket's buffers hold, so that reading and publishing overlap without a
+    // thread. with_time: of created_at as well.
+    TableSource(Connection& connection, std::string dsn, bool with_time);
 
     Poll poll(const Position& at, std::size_t max_rows) override;
     std::optional<Edge> walk(const Position& at, const Walk& steps) override;
@@ -38,7 +34,8 @@ public:
 private:
     Connection& connection_;
     std::string dsn_;
-    Scope scope_;
+    bool with_time_;
+    bool prepared_ = false;
     std::int64_t newest_;  // seq that had been drawn by the last poll
     // A snapshot ends after the newest xid that has completed, so it does not list a running
     // transaction with a newer one. Every later snapshot ends after an xid of our own, though, and
