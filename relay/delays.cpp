@@ -44,9 +44,9 @@ Delays::Delays(Connection& connection, int shard, Courier courier, DeadLetters& 
 }
 
 void Delays::note(const Batch& batch, std::int64_t epoch) {
-    if (faults::mutant("forget_delayed")) return;
-    connection_.run(note_sql,
-                    {std::to_string(shard_), std::to_string(epoch), as_array(batch.delayed)});
+    if (!faults::mutant("forget_delayed"))
+        connection_.run(note_sql,
+                        {std::to_string(shard_), std::to_string(epoch), as_array(batch.delayed)});
     next_ = {};
     faults::crash_point("after_note");
 }

@@ -95,8 +95,9 @@ std::vector<Leased> Roster::shards() {
 std::vector<Attending> Roster::relays() {
     const auto rows = connection_.run(
         "select holder, shards from outbox.relay "
-        "where expires_at > coalesce(to_timestamp($1), clock_timestamp()) order by holder",
-        {own_clock()});
+        "where expires_at > coalesce(to_timestamp($1), clock_timestamp()) or holder = $2 "
+        "order by holder",
+        {own_clock(), settings_.holder});
     std::vector<Attending> all;
     for (int row = 0; row < rows.rows(); ++row) {
         Attending relay{.holder = std::string{rows.at(row, 0)}, .able = std::nullopt};
