@@ -5,7 +5,6 @@
 // relay is: what is queued is delivered and recorded, then the lease is given back.
 #pragma once
 
-#include <list>
 #include <map>
 #include <memory>
 #include <optional>
