@@ -1,81 +1,21 @@
-// The shop's composition root: which services run here, and what each consists of.
-
-#include <unistd.h>
+// The shop's composition root: which services run here.
 
 #include <csignal>
 #include <cstdio>
-#include <memory>
+#include <map>
 #include <print>
-#include <vector>
 
-#include "domain/sonyflake.hpp"
-#include "domain/transact.hpp"
-#include "http/config.hpp"
-#include "http/order/order_routes.hpp"
-#include "http/payment/payment_routes.hpp"
-#include "http/service.hpp"
+#include "http/apps.hpp"
 
 namespace {
 
-struct Shop {
-    explicit Shop(const http::Config& from, http::Log& to) : config(from), log(to) {}
-
-    const http::Config& config;
-    http::Log& log;
-    std::atomic<bool> failed = false;
-    // Routes refer to it, so it outlives the services below.
-    std::unique_ptr<domain::order::OrderService> orders;
-    std::vector<std::unique_ptr<http::Service>> services;
-};
-
-domain::IdMaker make_ids(const http::Config& config, domain::Pool& pool) {
-    const auto machine =
-        config.machine ? *config.machine : domain::transact(pool, [](pqxx::work& tx) {
-            return domain::order::store::next_machine(tx);
-        });
-    auto ids = std::make_shared<domain::Sonyflake>(machine);
-    return [ids] { return ids->next(); };
-}
-
-http::Service& add(Shop& shop, const http::ServiceConfig& service, const std::string& hears_of,
-                   std::vector<std::string> tables) {
-    const auto fail = [&shop] {
-        shop.failed = true;
-        ::kill(::getpid(), SIGTERM);
-    };
-    shop.services.push_back(std::make_unique<http::Service>(
-        http::Service::Options{.service = service,
-                               .consumer = shop.config.group_prefix + service.name,
-                               .brokers = shop.config.brokers,
-                               .topics = {http::topic_of(shop.config, hears_of)},
-                               .tables = std::move(tables),
-                               .connections = shop.config.connections,
-                               .start_timeout = shop.config.start_timeout,
-                               .on_failure = fail},
-        shop.log));
-    return *shop.services.back();
-}
-
-void add_order(Shop& shop, const http::ServiceConfig& config) {
-    auto& service = add(shop, config, "payment", {"orders", "order_items", "catalogue"});
-    shop.orders = std::make_unique<domain::order::OrderService>(
-        service.pool(), make_ids(shop.config, service.pool()));
-    http::order::add_routes(service.dispatcher(), *shop.orders);
-    http::order::subscribe(service.consumer());
-}
-
-void add_payment(Shop& shop, const http::ServiceConfig& config) {
-    auto& service = add(shop, config, "order", {"payments", "payment_limit"});
-    http::payment::add_routes(service.dispatcher(), service.pool());
-    http::payment::subscribe(service.consumer());
-}
+const std::map<std::string, void (*)(http::Shop&, const http::ServiceConfig&)> apps{
+    {"order", http::add_order}, {"payment", http::add_payment}};
 
 int serve(const http::Config& config, const sigset_t& stops) {
     http::Log log{config.log_level};
-    Shop shop{config, log};
-    for (const auto& service : config.services) {
-        service.name == "order" ? add_order(shop, service) : add_payment(shop, service);
-    }
+    http::Shop shop{config, log};
+    for (const auto& service : config.services) apps.at(service.name)(shop, service);
     for (const auto& service : shop.services) service->start();
 
     int signal = 0;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "domain/ids.hpp"
 #include "domain/refusal.hpp"
 #include "domain/trace.hpp"
 
@@ -51,6 +52,9 @@ struct Problem {
 
 using Outcome = tl::expected<Response, Problem>;
 using Handler = std::function<Outcome(const Request&)>;
+
+// Who sends a request, by its bearer token; 401 when there is none, or none that counts.
+using Authenticate = std::function<tl::expected<domain::CustomerId, Problem>(const Request&)>;
 
 Problem to_problem(const domain::Refusal& refusal);
 

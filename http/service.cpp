@@ -55,15 +55,17 @@ Service::Service(Options options, Log& log)
       log_(log),
       pool_({.dsn = options_.service.dsn, .size = options_.connections}),
       metrics_(options_.service.name),
-      dispatcher_(options_.service.name, metrics_, log),
-      consumer_({.name = options_.consumer,
-                 .dsn = pool_.dsn(),
-                 .brokers = options_.brokers,
-                 .topics = options_.topics,
-                 .kafka = kafka_properties,
-                 .log = [this](std::string_view line) {
-                     log_.warn(line, {{"service", options_.service.name}});
-                 }}) {
+      dispatcher_(options_.service.name, metrics_, log) {
+    if (!options_.topics.empty())
+        consumer_.emplace(
+            outbox::ConsumerOptions{.name = options_.consumer,
+                                    .dsn = pool_.dsn(),
+                                    .brokers = options_.brokers,
+                                    .topics = options_.topics,
+                                    .kafka = kafka_properties,
+                                    .log = [this](std::string_view line) {
+                                        log_.warn(line, {{"service", options_.service.name}});
+                                    }});
     await_database(pool_, options_, log_);
     add_operations();
 }
@@ -76,9 +78,10 @@ void Service::add_operations() {
     dispatcher_.on("GET", "/metrics", [this](const Request&) -> Outcome {
         return Response{.body = metrics_.text(), .content_type = "text/plain; version=0.0.4"};
     });
+    if (!consumer_) return;
     metrics_.add_counter("consumer_events_total", "Events by what became of them", "outcome",
                          [this] {
-                             const auto counts = consumer_.counts();
+                             const auto counts = consumer_->counts();
                              return std::map<std::string, double>{
                                  {"received", static_cast<double>(counts.received)},
                                  {"applied", static_cast<double>(counts.applied)},
@@ -91,7 +94,7 @@ void Service::add_operations() {
 
 Outcome Service::readiness() {
     if (draining_) return tl::unexpected(Problem{503, "the service is stopping"});
-    if (!consumer_.ready())
+    if (consumer_ && !consumer_->ready())
         return tl::unexpected(Problem{503, "the consumer has no connection to Kafka yet"});
     // Throws when the database is away, which answers 503 too.
     domain::transact(pool_, [](pqxx::work& tx) { return tx.query_value<int>("select 1"); },
@@ -109,7 +112,8 @@ void Service::start() {
                               options_.on_failure();
                           }},
         dispatcher_);
-    consuming_ = std::jthread([this](const std::stop_token& stop) { consume(stop); });
+    if (consumer_)
+        consuming_ = std::jthread([this](const std::stop_token& stop) { consume(stop); });
     log_.info("listening", {{"service", options_.service.name},
                             {"address", server_->address()},
                             {"database", pool_.where()},
@@ -118,7 +122,7 @@ void Service::start() {
 
 void Service::consume(const std::stop_token& stop) {
     try {
-        consumer_.run(stop);
+        consumer_->run(stop);
     } catch (const std::exception& error) {
         log_.error("the consumer failed",
                    {{"service", options_.service.name}, {"error", error.what()}});

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <outbox/consumer.hpp>
 #include <stdexcept>
 #include <string>
@@ -32,7 +33,7 @@ public:
         ServiceConfig service;
         std::string consumer;  // Kafka group and inbox name
         std::string brokers;
-        std::vector<std::string> topics;
+        std::vector<std::string> topics;  // none: it consumes nothing
         std::vector<std::string> tables;  // that must be there: the schema is checked at the start
         std::size_t connections;
         std::chrono::seconds start_timeout;
@@ -44,7 +45,7 @@ public:
 
     domain::Pool& pool() { return pool_; }
     Dispatcher& dispatcher() { return dispatcher_; }
-    outbox::Consumer& consumer() { return consumer_; }
+    outbox::Consumer& consumer() { return consumer_.value(); }  // only with topics
 
     void start();  // throws std::runtime_error when it cannot listen
     void drain();  // from now on /readyz says 503
@@ -60,7 +61,7 @@ private:
     domain::Pool pool_;
     Metrics metrics_;
     Dispatcher dispatcher_;
-    outbox::Consumer consumer_;
+    std::optional<outbox::Consumer> consumer_;
     std::atomic<bool> draining_ = false;
     std::unique_ptr<Server> server_;
     std::jthread consuming_;

@@ -106,8 +106,4 @@ void save_status(pqxx::transaction_base& tx, const Order& order) {
         .no_rows();
 }
 
-std::uint16_t next_machine(pqxx::transaction_base& tx) {
-    return tx.query_value<std::uint16_t>("select nextval('machine')");
-}
-
 }  // namespace domain::order::store

@@ -37,7 +37,4 @@ struct View {
 };
 std::optional<View> view(pqxx::transaction_base& tx, OrderId id);
 
-// A number that no other running process of this service has, for Sonyflake.
-std::uint16_t next_machine(pqxx::transaction_base& tx);
-
 }  // namespace domain::order::store

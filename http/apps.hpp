@@ -1,0 +1,11 @@
+// What each service consists of; main adds those that are asked for. They throw StartError.
+#pragma once
+
+#include "http/shop.hpp"
+
+namespace http {
+
+void add_order(Shop& shop, const ServiceConfig& config);
+void add_payment(Shop& shop, const ServiceConfig& config);
+
+}  // namespace http

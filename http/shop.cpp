@@ -1,0 +1,42 @@
+#include "http/shop.hpp"
+
+#include <unistd.h>
+
+#include <csignal>
+
+#include "domain/sonyflake.hpp"
+#include "domain/transact.hpp"
+
+namespace http {
+
+Service& add_service(Shop& shop, const ServiceConfig& config, Needs needs) {
+    const auto fail = [&shop] {
+        shop.failed = true;
+        ::kill(::getpid(), SIGTERM);
+    };
+    std::vector<std::string> topics;
+    topics.reserve(needs.hears.size());
+    for (const auto& type : needs.hears) topics.push_back(topic_of(shop.config, type));
+    shop.services.push_back(std::make_unique<Service>(
+        Service::Options{.service = config,
+                         .consumer = shop.config.group_prefix + config.name,
+                         .brokers = shop.config.brokers,
+                         .topics = std::move(topics),
+                         .tables = std::move(needs.tables),
+                         .connections = shop.config.connections,
+                         .start_timeout = shop.config.start_timeout,
+                         .on_failure = fail},
+        shop.log));
+    return *shop.services.back();
+}
+
+domain::IdMaker make_ids(const Config& config, domain::Pool& pool) {
+    const auto machine =
+        config.machine ? *config.machine : domain::transact(pool, [](pqxx::work& tx) {
+            return tx.query_value<std::uint16_t>("select nextval('machine')");
+        });
+    auto ids = std::make_shared<domain::Sonyflake>(machine);
+    return [ids] { return ids->next(); };
+}
+
+}  // namespace http

@@ -1,0 +1,36 @@
+// The shop at work in this process: its services, and what all of them share.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "domain/ids.hpp"
+#include "http/config.hpp"
+#include "http/log.hpp"
+#include "http/service.hpp"
+
+namespace http {
+
+struct Shop {
+    const Config& config;
+    Log& log;
+    std::atomic<bool> failed = false;
+    std::vector<std::shared_ptr<void>> parts{};  // what routes refer to: outlives the services
+    std::vector<std::unique_ptr<Service>> services{};
+};
+
+// What a service hears and needs, besides its configuration.
+struct Needs {
+    std::vector<std::string> hears;   // aggregate types, that is topics; none: no consumer
+    std::vector<std::string> tables;  // that must be there
+};
+
+// Adds a service without routes and subscriptions. Waits for its database; throws StartError.
+Service& add_service(Shop& shop, const ServiceConfig& config, Needs needs);
+
+// Ids of this process's own, by its machine number or one that the service's database hands out.
+domain::IdMaker make_ids(const Config& config, domain::Pool& pool);
+
+}  // namespace http
