@@ -24,7 +24,7 @@ constexpr auto limits = "set lock_timeout = '100ms'; set statement_timeout = '5s
 // Counting stops at 10,000: a long backlog must not cost a scan of itself every few seconds.
 constexpr auto pending_sql = R"(
 select count(*), coalesce(extract(epoch from clock_timestamp() - min(r.created_at)), 0)::float8,
-       coalesce(((select last_value from outbox.event_seq_seq) - max(r.seq)) / max(l.shards), 0)
+       coalesce((pg_sequence_last_value('outbox.event_seq_seq') - max(r.seq)) / max(l.shards), 0)
 from outbox.current_position p
 join outbox.lease l on l.shard = p.shard
 left join lateral outbox.read_window(p.lower, p.lower_floor, null, p.last_seq, 10000, l.shard, l.shards) r

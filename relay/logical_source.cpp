@@ -19,8 +19,8 @@ constexpr auto idle_every = 5s;              // else: the slot holds back no mor
 // The message makes it a transaction that writes, with an xid drawn after the seq was read (see
 // TableSource's floor), and its commit flushes the WAL, with all that was recorded before.
 constexpr auto flush_sql = R"(
-select case when is_called then last_value else 0 end, pg_logical_emit_message(true, 'postroom', '')
-from outbox.event_seq_seq)";
+select coalesce(pg_sequence_last_value('outbox.event_seq_seq'), 0),
+       pg_logical_emit_message(true, 'postroom', ''))";
 // The snapshot is taken before the LSN is read.
 constexpr auto mark_sql = "select pg_current_snapshot(), pg_current_wal_insert_lsn() - '0/0'";
 

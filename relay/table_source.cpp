@@ -12,16 +12,17 @@
 namespace relay {
 namespace {
 
-constexpr auto floor_sql =
-    "select case when is_called then last_value else 0 end from outbox.event_seq_seq";
+// By the function, which locks the sequence's page. A plain SELECT does not: it may see the value
+// that nextval logs ahead, up to 32 more than was drawn, and as a floor that hides events (decision
+// 0010).
+constexpr auto floor_sql = "select coalesce(pg_sequence_last_value('outbox.event_seq_seq'), 0)";
 
 // The first row is not an event: it carries the floor for later polls, this statement's snapshot,
 // and whether the number of shards is to change.
 constexpr auto poll_sql = R"(
-select case when is_called then last_value else 0 end, null::uuid, pg_current_snapshot()::text,
+select coalesce(pg_sequence_last_value('outbox.event_seq_seq'), 0), null::uuid, pg_current_snapshot()::text,
        (select 'resharding' from outbox.resharding), null, null::jsonb, null::bytea, null, null::jsonb,
        null::timestamptz, null::timestamptz
-from outbox.event_seq_seq
 union all
 select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers, available_at, )";
 constexpr auto poll_source = R"(
@@ -29,9 +30,8 @@ from outbox.read_window($1::pg_snapshot, $2::bigint, null, 0, $3::int)";
 
 // What the snapshot difference replaces; each loses or delays events, as the fault tests show.
 constexpr auto mutant_sql = R"(
-select case when is_called then last_value else 0 end, null::uuid, pg_current_snapshot()::text, null, null,
+select coalesce(pg_sequence_last_value('outbox.event_seq_seq'), 0), null::uuid, pg_current_snapshot()::text, null, null,
        null::jsonb, null::bytea, null, null::jsonb, null::timestamptz, null::timestamptz
-from outbox.event_seq_seq
 union all
 (select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers, available_at,
         null::timestamptz

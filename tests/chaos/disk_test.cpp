@@ -22,7 +22,7 @@ TEST(FullDisk, OfTheDatabaseLosesNothingThatWasAcknowledged) {
     stage.await_published(300);
     for (int times = 0; times < 2; ++times) {
         disk.fill(1);
-        support::eventually(30s, "PostgreSQL to run out of space", [&] {  // F
+        support::eventually(120s, "PostgreSQL to run out of space", [&] {  // F
             const auto log = server.log();
             return log.contains("PANIC") && log.contains("No space left on device");
         });

@@ -149,6 +149,13 @@ def built_sql(path, text):
         yield from matches(pattern, text, "'{}': give SQL its values as parameters")
 
 
+def sequence_reads(path, text):
+    """A sequence's row, read without its page's lock, may show what nextval logs ahead."""
+    if path.parts[0] in ("relay", "outbox") and path.suffix == ".cpp":
+        yield from matches(re.compile(r"(?<!sequence_)\blast_value\b"), text,
+                           "'{}': ask pg_sequence_last_value, which locks (decision 0010)")
+
+
 def schema_comments(path, text):
     if path.parts[0] != "schema" or path.suffix != ".sql":
         return
@@ -163,7 +170,8 @@ def machine_paths(path, text):
 
 
 CHECKS = [includes, contexts, file_size, line_length, python_functions, names,
-          header_opens_with_purpose, sleeps, built_sql, schema_comments, machine_paths]
+          header_opens_with_purpose, sleeps, built_sql, sequence_reads,
+          schema_comments, machine_paths]
 
 
 def top_level(entries):
