@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -9,16 +10,26 @@
 namespace http {
 namespace {
 
+struct Known {
+    const char *name, *http, *grpc;  // grpc: null for those that speak none
+};
+constexpr std::array known{Known{"account", "127.0.0.1:8080", "127.0.0.1:50051"},
+                           Known{"product", "127.0.0.1:8081", "127.0.0.1:50052"},
+                           Known{"order", "127.0.0.1:8082", nullptr},
+                           Known{"payment", "127.0.0.1:8083", nullptr},
+                           Known{"purchase", "127.0.0.1:8084", nullptr},
+                           Known{"orchestrator", "127.0.0.1:8085", nullptr}};
+
 struct ServiceFlags {
     std::string dsn, dsn_file, listen;
 };
 
-void add_service(CLI::App& app, const std::string& name, const std::string& listen,
-                 ServiceFlags& flags) {
+void add_service(CLI::App& app, const Known& service, Config& config, ServiceFlags& flags) {
+    const std::string name = service.name;
     std::string upper = name;
     std::ranges::transform(upper, upper.begin(),
                            [](char c) { return static_cast<char>(std::toupper(c)); });
-    flags.listen = listen;
+    flags.listen = service.http;
     auto* dsn = app.add_option("--" + name + "-dsn", flags.dsn,
                                "database of " + name + ": a PostgreSQL URI or key=value list")
                     ->envname("SHOP_" + upper + "_DSN");
@@ -27,6 +38,13 @@ void add_service(CLI::App& app, const std::string& name, const std::string& list
         ->excludes(dsn);
     app.add_option("--" + name + "-http", flags.listen, "where " + name + " listens, host:port")
         ->envname("SHOP_" + upper + "_HTTP")
+        ->capture_default_str();
+    if (service.grpc == nullptr) return;
+    auto& address = config.grpc[name];
+    address = service.grpc;
+    app.add_option("--" + name + "-grpc", address,
+                   "where " + name + " speaks gRPC, host:port; the others find it there")
+        ->envname("SHOP_" + upper + "_GRPC")
         ->capture_default_str();
 }
 
@@ -99,12 +117,13 @@ std::string topic_of(const Config& config, std::string_view aggregate_type) {
     return topic;
 }
 
-Config read_config(int argc, char** argv) {
+Config read_config(int argc, char** argv, const std::vector<std::string>& servable) {
     CLI::App app{"The shop's services, one or several in a process"};
     app.require_subcommand(1);
     auto& serve = *app.add_subcommand(
         "serve", "Serve HTTP and consume events until SIGTERM, which finishes what has begun");
     Config config{.services = {},
+                  .grpc = {},
                   .brokers = "127.0.0.1:9092",
                   .topic = "outbox.event.{aggregatetype}",
                   .group_prefix = "",
@@ -117,14 +136,20 @@ Config read_config(int argc, char** argv) {
     std::vector<std::string> names;
     Seconds seconds{config.start_timeout.count(), config.drain.count()};
 
-    serve.add_option("service", names, "order, payment")
+    auto choices = servable;
+    choices.emplace_back("all");
+    serve.add_option("service", names, "which to serve")
         ->required()
-        ->check(CLI::IsMember({"order", "payment"}));
-    add_service(serve, "order", "127.0.0.1:8082", flags["order"]);
-    add_service(serve, "payment", "127.0.0.1:8083", flags["payment"]);
+        ->envname("APP")
+        ->check(CLI::IsMember(choices));
+    for (const auto& service : known) {
+        if (std::ranges::contains(servable, service.name))
+            add_service(serve, service, config, flags[service.name]);
+    }
     add_shared(serve, config, seconds);
     try {
         app.parse(argc, argv);
+        if (std::ranges::contains(names, "all")) names = servable;
         std::ranges::sort(names);
         names.erase(std::ranges::unique(names).begin(), names.end());
         for (const auto& name : names) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,13 +11,16 @@
 namespace http {
 
 struct ServiceConfig {
-    std::string name;  // order or payment: consumer group, inbox name, metrics prefix
+    std::string name;  // account, product, …: consumer group, inbox name, metrics prefix
     std::string dsn;
     std::string listen;
 };
 
 struct Config {
     std::vector<ServiceConfig> services;  // those to serve
+    // Of every service that speaks gRPC: where it listens if it is served here, and is to be found
+    // if not.
+    std::map<std::string, std::string> grpc;
     std::string brokers;
     std::string topic;         // as the relays have it, {aggregatetype} and all
     std::string group_prefix;  // before the service's name: its Kafka group and inbox name
@@ -27,8 +31,9 @@ struct Config {
     std::chrono::seconds drain;  // between /readyz turning 503 and the last accepted connection
 };
 
-// Parses the command line. Prints help or what is wrong, and exits, when there is nothing to run.
-Config read_config(int argc, char** argv);
+// Parses the command line, of a shop that can serve what is named. Prints help or what is wrong,
+// and exits, when there is nothing to run.
+Config read_config(int argc, char** argv, const std::vector<std::string>& servable);
 
 std::string topic_of(const Config& config, std::string_view aggregate_type);
 

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <map>
 #include <print>
+#include <string>
+#include <vector>
 
 #include "http/apps.hpp"
 
@@ -14,7 +16,7 @@ const std::map<std::string, void (*)(http::Shop&, const http::ServiceConfig&)> a
 
 int serve(const http::Config& config, const sigset_t& stops) {
     http::Log log{config.log_level};
-    http::Shop shop{config, log};
+    http::Shop shop{.config = config, .log = log, .authenticate = {}};
     for (const auto& service : config.services) apps.at(service.name)(shop, service);
     for (const auto& service : shop.services) service->start();
 
@@ -32,7 +34,9 @@ int serve(const http::Config& config, const sigset_t& stops) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    const auto config = http::read_config(argc, argv);
+    std::vector<std::string> servable;
+    for (const auto& [name, add] : apps) servable.push_back(name);
+    const auto config = http::read_config(argc, argv, servable);
     // Before any thread starts, so that every thread leaves them to sigwait.
     sigset_t stops;
     sigemptyset(&stops);

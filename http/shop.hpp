@@ -16,6 +16,7 @@ namespace http {
 struct Shop {
     const Config& config;
     Log& log;
+    Authenticate authenticate;
     std::atomic<bool> failed = false;
     std::vector<std::shared_ptr<void>> parts{};  // what routes refer to: outlives the services
     std::vector<std::unique_ptr<Service>> services{};
