@@ -157,13 +157,28 @@ TEST_P(Source, LosesNothingWhenItIsKilledInsideATransaction) {
 TEST_P(Source, GoesOnAfterAPauseInsideATransaction) {
     constexpr int count = 200'000;
     append_many(count);
+    // The first record inside the window waits for us, so that the pause finds a part published.
+    pqxx::connection connection{database_.dsn()};
+    pqxx::nontransaction session{connection};
+    session.exec(R"sql(
+        create function wait_inside() returns trigger language plpgsql as $$
+        begin perform pg_advisory_xact_lock(7, 7); return new; end $$;
+        grant execute on function wait_inside to public;
+        create trigger wait_inside before insert on outbox.position for each row
+        when (new.last_seq > 0 or new.last_row > 0) execute function wait_inside();
+        select pg_advisory_lock(7, 7))sql");
     auto process = relay({"--relay-window-rows", "100"});
-    support::eventually(30s, "a part to be recorded", [&] { return published() > 0; });
-    query<std::string>("select 'paused' from outbox.pause('a test')");
+    support::eventually(30s, "a part to be recorded", [&] {
+        return query<bool>(
+            "select exists (select from pg_locks where classid = 7 and not granted)");
+    });
+    session.exec("select outbox.pause('a test')");
+    session.exec("select pg_advisory_unlock(7, 7)");
     support::eventually(30s, "the pause",
                         [&] { return process.output().find("is paused") != std::string::npos; });
+    EXPECT_GT(published(), 0);
     EXPECT_LT(published(), count);
-    query<std::string>("select 'resumed' from outbox.resume()");
+    session.exec("select outbox.resume()");
     support::eventually(30s, "all to be published", [&] { return published() == count; });
     stop(process);
     EXPECT_EQ(types(), numbered(count));
