@@ -27,7 +27,10 @@ std::map<std::string, std::string> KafkaTransactions::properties(
             {"transaction.timeout.ms", std::to_string(timeout.count())},
             // A gap aborts the transaction, and all of it is sent again.
             {"enable.gapless.guarantee", "false"},
-            {"message.timeout.ms", std::to_string(timeout.count())}};
+            {"message.timeout.ms", std::to_string(timeout.count())},
+            // A commit waits for all of them anyway, and the pieces of four times as many scatter
+            // in the allocator's pages: 65 to 80 MB of memory rather than 40.
+            {"queue.buffering.max.messages", "4000"}};
 }
 
 KafkaTransactions::~KafkaTransactions() {
