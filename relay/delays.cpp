@@ -25,12 +25,6 @@ select d.seq, d.id, d.aggregatetype, d.aggregateid, d.type, d.payload, d.body, d
        null::timestamptz, (select e.created_at from outbox.event e where e.seq = d.seq)
 from outbox.read_due($1::int, $2::int) d)";
 
-std::string as_array(const std::vector<std::int64_t>& seqs) {
-    std::string array = "{";
-    for (const auto seq : seqs) array += (array.size() > 1 ? "," : "") + std::to_string(seq);
-    return array + "}";
-}
-
 }  // namespace
 
 Delays::Delays(Connection& connection, int shard, Courier courier, DeadLetters& dead_letters,

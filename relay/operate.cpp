@@ -73,12 +73,6 @@ std::optional<std::string> text(const std::optional<std::int64_t>& number) {
     return number ? std::optional{std::to_string(*number)} : std::nullopt;
 }
 
-std::string as_array(const std::vector<std::string>& ids) {
-    std::string array;
-    for (const auto& id : ids) array += (array.empty() ? "{" : ",") + id;
-    return array + "}";
-}
-
 // What the server cannot know: which role or schema this program needs.
 std::string advice(const PostgresError& error) {
     if (error.sqlstate() == "42501")

@@ -30,23 +30,11 @@ select a.* from unnest($1::bigint[]) i(id) cross join lateral outbox.cancel_repl
 constexpr auto resume_sql = R"(
 select a.* from unnest($1::bigint[]) i(id) cross join lateral outbox.resume_replay(i.id) a)";
 
-// As an array in PostgreSQL's text format; nothing without values.
-std::optional<std::string> as_array(const std::vector<std::string>& values) {
-    if (values.empty()) return std::nullopt;
-    std::string array;
-    for (const auto& value : values) {
-        array += array.empty() ? "{\"" : ",\"";
-        for (const char c : value) {
-            if (c == '"' || c == '\\') array += '\\';
-            array += c;
-        }
-        array += '"';
-    }
-    return array + "}";
-}
-
 std::optional<std::string> given(const std::string& value) {
     return value.empty() ? std::nullopt : std::optional{value};
+}
+std::optional<std::string> given(const std::vector<std::string>& values) {
+    return values.empty() ? std::nullopt : std::optional{as_array(values)};
 }
 
 bool confirmed(std::int64_t events) {
@@ -122,8 +110,8 @@ void Operate::add_replay(CLI::App& app) {
 int Operate::replay() {
     auto connection = connect();
     const auto most = replay_.most ? std::optional{std::to_string(*replay_.most)} : std::nullopt;
-    const auto types = as_array(replay_.types), keys = as_array(replay_.keys),
-               aggregates = as_array(replay_.aggregates);
+    const auto types = given(replay_.types), keys = given(replay_.keys),
+               aggregates = given(replay_.aggregates);
     const auto effect = connection.run(
         effect_sql, {given(from_), given(replay_.to), types, keys, aggregates, most});
     print(effect);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <vector>
 
 namespace relay {
 namespace {
@@ -36,6 +35,19 @@ std::int64_t Result::number(int row, int column) const {
     if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc{})
         throw std::logic_error{"not a number: " + std::string{text}};
     return value;
+}
+
+std::string as_array(const std::vector<std::string>& values) {
+    std::string array = "{";
+    for (const auto& value : values) {
+        array += array.size() == 1 ? "\"" : ",\"";
+        for (const char c : value) {
+            if (c == '"' || c == '\\') array += '\\';
+            array += c;
+        }
+        array += '"';
+    }
+    return array + "}";
 }
 
 Connection::Connection(const std::string& dsn, const std::string& application_name, For purpose)

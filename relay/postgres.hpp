@@ -9,6 +9,7 @@
 #include <libpq-fe.h>
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -18,6 +19,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace relay {
 
@@ -53,6 +55,16 @@ public:
 private:
     std::unique_ptr<PGresult, void (*)(PGresult*)> result_;
 };
+
+// A list as PostgreSQL writes an array of it, as a parameter.
+std::string as_array(const std::vector<std::string>& values);
+template <std::integral Number>
+std::string as_array(const std::vector<Number>& numbers) {
+    std::vector<std::string> values;
+    values.reserve(numbers.size());
+    for (const auto number : numbers) values.push_back(std::to_string(number));
+    return as_array(values);
+}
 
 class Connection {
 public:

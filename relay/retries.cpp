@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace relay {
 namespace {
@@ -46,10 +47,9 @@ std::string Retries::oldest_request() {
 }
 
 void Retries::report(const std::string& head, const Courier::Outcome& outcome) {
-    std::string ids = "{";
+    std::vector<std::string> ids;
     for (std::size_t i = 0; i < outcome.published; ++i)
-        ids += (i > 0 ? "," : "") + to_string(courier_.rows()[i].id);
-    ids += "}";
+        ids.push_back(to_string(courier_.rows()[i].id));
     std::optional<std::string> refused;
     if (outcome.refusal) {
         const auto& row = courier_.rows()[outcome.published];
@@ -57,7 +57,8 @@ void Retries::report(const std::string& head, const Courier::Outcome& outcome) {
         spdlog::error("event {} ({}, key {}) was refused again: {}", *refused, row.type,
                       row.aggregate_id, *outcome.refusal);
     }
-    connection_.run("select outbox.retried($1, $2, $3, $4)", {head, ids, refused, outcome.refusal});
+    connection_.run("select outbox.retried($1, $2, $3, $4)",
+                    {head, as_array(ids), refused, outcome.refusal});
     if (outcome.published > 0)
         spdlog::info("published {} events that waited for {}", outcome.published, head);
 }

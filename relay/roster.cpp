@@ -8,13 +8,6 @@
 namespace relay {
 namespace {
 
-std::string as_array(const std::vector<int>& numbers) {
-    std::string array = "{";
-    for (const int number : numbers)
-        array += (array.size() > 1 ? "," : "") + std::to_string(number);
-    return array + "}";
-}
-
 // Nothing but the server's clock counts.
 std::optional<std::string> own_clock() {
     if (!faults::mutant("wall_clock_lease")) return std::nullopt;
