@@ -1,5 +1,7 @@
 #include "relay/config.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -11,6 +13,8 @@
 
 namespace relay {
 namespace {
+
+constexpr std::string_view environment_prefix{"POSTROOM_"};
 
 std::size_t distance(std::string_view a, std::string_view b) {  // Levenshtein's
     std::vector<std::size_t> row(b.size() + 1);
@@ -35,7 +39,17 @@ std::string nearest(const std::string& name) {
         ->name;
 }
 
-constexpr std::array<std::string_view, 4> database_keys{"name", "dsn", "dsn_file", "topic"};
+// Whether it is in one of our sections, or differs little from a setting.
+bool is_like_a_setting(std::string_view variable, const Option& option) {
+    constexpr std::size_t slip = 3;
+    const auto setting = option.environment();
+    const auto section =
+        std::string_view{setting}.substr(0, setting.find('_', environment_prefix.size()) + 1);
+    return variable.starts_with(section) || distance(variable, setting) <= slip;
+}
+
+constexpr std::array<std::string_view, 6> database_keys{
+    "name", "dsn", "dsn_file", "admin_dsn", "admin_dsn_file", "topic"};
 
 std::string database_key(std::string_view name, std::string_view key) {
     return std::string{databases_prefix}.append(name).append(".").append(key);
@@ -121,6 +135,26 @@ Values read_config(const std::string& file, const Values& flags) {
     for (const auto& [name, value] : flags) values[name] = value;
     if (!faults.empty()) throw std::invalid_argument{faults};
     return values;
+}
+
+std::vector<std::string> strange_environment() {
+    std::vector<std::string> strange;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view text{*entry};
+        const std::string variable{text.substr(0, text.find('='))};
+        if (!variable.starts_with(environment_prefix) ||
+            std::ranges::contains(options(), variable, &Option::environment) ||
+            std::ranges::none_of(options(),
+                                 [&](const Option& o) { return is_like_a_setting(variable, o); }))
+            continue;
+        const auto& known = *std::ranges::min_element(
+            options(), {}, [&](const Option& o) { return distance(variable, o.environment()); });
+        strange.push_back("the environment has " + variable +
+                          ", which is no setting and is ignored; did you mean " +
+                          known.environment() + "?");
+    }
+    std::ranges::sort(strange);
+    return strange;
 }
 
 std::string print_config(const Values& values) {

@@ -1,8 +1,8 @@
 // Reads the settings: defaults < TOML file < environment < flags, checked whole.
 //
 // Every setting has one name, section.key: in TOML [section] key, as a flag --section-key, in the
-// environment POSTROOM_SECTION_KEY. Unknown names in a file are refused, with the nearest known
-// one.
+// environment POSTROOM_SECTION_KEY. Unknown names in a file are refused, those in the environment
+// only told of, with the nearest known one.
 #pragma once
 
 #include <map>
@@ -34,6 +34,11 @@ std::string_view open_section(std::string_view name);
 // Option name to text, all sources merged. Throws std::invalid_argument naming every fault found.
 using Values = std::map<std::string, std::string>;
 Values read_config(const std::string& file, const Values& flags);
+
+// What the environment holds that looks like a setting and is none, left over or misspelt: a
+// sentence each, with the nearest that there is. Not refused, as others name variables as well:
+// those that Kubernetes makes of a service "postroom" begin with POSTROOM_.
+std::vector<std::string> strange_environment();
 
 // Of a file that holds a secret. Throws std::invalid_argument when there is none.
 std::string first_line(const std::string& file);

@@ -45,8 +45,13 @@ void add_settings(CLI::App& command, Flags& flags) {
     }
 }
 
+relay::Values read_settings(const Flags& flags) {
+    for (const auto& sentence : relay::strange_environment()) spdlog::warn(sentence);
+    return relay::read_config(flags.file, flags.given);
+}
+
 int run_relay(const Flags& flags) {
-    const auto databases = relay::to_databases(relay::read_config(flags.file, flags.given));
+    const auto databases = relay::to_databases(read_settings(flags));
     const auto& settings = databases.front();
     spdlog::set_level(spdlog::level::from_str(settings.log_level));
 
@@ -198,7 +203,7 @@ int main(int argc, char** argv) {
         if (about.run()) return 0;
         if (relay_command->parsed()) return run_relay(flags);
         if (migrate->parsed()) return run_migration(migration);
-        const auto values = relay::read_config(flags.file, flags.given);
+        const auto values = read_settings(flags);
         if (print->parsed()) std::cout << relay::print_config(values);
         static_cast<void>(relay::to_databases(values));
         if (check->parsed()) std::cout << "the settings are sound\n";

@@ -18,7 +18,7 @@ def main():
         "POSTROOM_SOURCE_DIR": str(SOURCE_DIR),
         "POSTROOM_BUILD_DIR": str(build_dir),
         "POSTROOM_BIN": str(build_dir / "bin"),
-        "POSTROOM_KAFKA_JARS": str(kafka.kafka_jars()),
+        "POSTROOM_TEST_KAFKA_JARS": str(kafka.kafka_jars()),
         **jars.debezium_environment(),
     })
     os.chdir(SOURCE_DIR)

@@ -34,7 +34,7 @@ def environment(build_dir, preset, pg, broker):
         "POSTROOM_BIN": str(build_dir / "bin"),
         "POSTROOM_SOURCE_DIR": str(SOURCE_DIR),
         "POSTROOM_BUILD_DIR": str(build_dir),
-        "POSTROOM_KAFKA_JARS": str(kafka.kafka_jars()),
+        "POSTROOM_TEST_KAFKA_JARS": str(kafka.kafka_jars()),
         "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",

@@ -25,7 +25,7 @@ std::vector<std::string> java(const std::string& program,
                                   "-XX:+UseSerialGC",
                                   "-XX:TieredStopAtLevel=1",
                                   "-cp",
-                                  environment("POSTROOM_KAFKA_JARS") + "/*",
+                                  environment("POSTROOM_TEST_KAFKA_JARS") + "/*",
                                   program};
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     return argv;

@@ -5,7 +5,7 @@
 //   brokers.start(2);  // the same node on the same data, once it answers
 //
 // Node 1 is the controller as well; of three nodes or more none is, so that any may be killed.
-// Needs POSTROOM_KAFKA_JARS, a directory of Kafka's jars, and java.
+// Needs POSTROOM_TEST_KAFKA_JARS, a directory of Kafka's jars, and java.
 #pragma once
 
 #include <csignal>

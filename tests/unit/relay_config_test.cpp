@@ -56,6 +56,24 @@ TEST_F(Config, RefusesAnUnknownSettingAndNamesTheNearest) {
               path + ": unknown setting 'relay.lease_sm'; did you mean 'relay.lease_ms'?\n");
 }
 
+TEST_F(Config, TellsOfWhatTheEnvironmentHasLeftOverOrMisspelt) {
+    const auto strange = [](const char* variable) {
+        ::setenv(variable, "x", 1);
+        const auto told = relay::strange_environment();
+        ::unsetenv(variable);
+        return told.size() == 1 ? told.front() : std::to_string(told.size());
+    };
+    EXPECT_EQ(
+        strange("POSTROOM_KAFKA_TOPIC_PREFIX"),
+        "the environment has POSTROOM_KAFKA_TOPIC_PREFIX, which is no setting and is ignored; "
+        "did you mean POSTROOM_KAFKA_TOPIC?");
+    EXPECT_TRUE(strange("POSTROOM_KAFAK_BROKERS").ends_with("POSTROOM_KAFKA_BROKERS?"));
+    EXPECT_TRUE(strange("POSTROOM_DATABSE_DSN").ends_with("POSTROOM_DATABASE_DSN?"));
+    for (const auto* another : {"POSTROOM_KAFKA_BROKERS", "POSTROOM_DSN", "POSTROOM_MIGRATE_DSN",
+                                "POSTROOM_CRASH_AT", "POSTROOM_SEED", "POSTROOM_PORT"})
+        EXPECT_EQ(strange(another), "0");
+}
+
 TEST_F(Config, NamesTheLineOfATypingError) {
     const auto path = file("[relay]\nlease_ms = = 1\n");
     EXPECT_TRUE(complaint([&] { relay::read_config(path, {}); }).starts_with(path + ":2: "));
