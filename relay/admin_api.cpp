@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
@@ -54,9 +55,11 @@ Problem to_problem(const PostgresError& error) {
     // What libpq says of a session that fails may quote the connection string.
     if (state.empty()) return {503, "PostgreSQL is not reached; the relay's log says why"};
     if (state == "42501")
-        return {403, error.plain() +
-                         ". Set admin.dsn_file to the connection string of a login role that is a "
-                         "member of postroom_operator; the relay's own role may look only"};
+        return {403,
+                error.plain() +
+                    ". Set admin.dsn_file, or the database's admin_dsn_file, to the connection "
+                    "string of a login role that is a member of postroom_operator; the "
+                    "relay's own role may look only"};
     if (state == "57014" || state == "55P03")
         return {504, "PostgreSQL took too long to answer. Try: postroom explain"};
     if (state == "P0002") return {404, error.plain()};
@@ -74,6 +77,18 @@ std::string number(const httplib::Request& request, const char* name, const char
         !std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; }))
         throw std::invalid_argument{std::string{name} + " must be an integer from 0 to 999999"};
     return value;
+}
+
+// Of the one database, or of the one of several that the query names.
+const std::string& choose(const std::map<std::string, std::string>& dsns,
+                          const httplib::Request& request) {
+    const auto name = request.get_param_value("database");
+    if (name.empty() && dsns.size() == 1) return dsns.begin()->second;
+    if (const auto found = dsns.find(name); found != dsns.end()) return found->second;
+    std::string known;
+    for (const auto& [one, dsn] : dsns) known += (known.empty() ? "" : ", ") + one;
+    throw std::invalid_argument{name.empty() ? "say which: ?database=NAME, of " + known
+                                             : "no database '" + name + "', but " + known};
 }
 
 struct Order {
@@ -164,11 +179,11 @@ void AdminApi::answer(const Work& work, const httplib::Request& request,
         return;
     }
     try {
-        Connection connection{settings_.dsn, "admin http"};
+        Connection connection{choose(settings_.dsns, request), "admin http"};
         connection.run(session_sql);
         const auto rows = work(connection, request);
         if (request.method == "POST")
-            spdlog::info("admin http: {} from {}", request.path, request.remote_addr);
+            spdlog::info("admin http: {} from {}", request.target, request.remote_addr);
         response.set_content(as_json(rows), "application/json");
     } catch (const PostgresError& error) {
         spdlog::warn("admin http: {}", error.what());

@@ -3,6 +3,8 @@
 //   GET  /admin/status  /admin/explain?patience=S  /admin/pending?limit=N
 //   POST /admin/pause {"reason": "…", "shard": 0}  /admin/resume {"shard": 0}
 //
+// Of a relay that serves several databases, each with ?database=NAME.
+//
 // The operator's commands by another way: the same SQL, the same JSON. Each request has a session
 // of its own that may take five seconds; a second request meanwhile is told to come back, so that
 // probes always find a thread. Errors are RFC 9457's problem+json. Thread-safe.

@@ -83,8 +83,10 @@ void read_toml(const std::string& file, Values& values, std::string& faults) {
         }
         for (const auto& [key, value] : *table) {
             if (std::ranges::find(database_keys, key.str()) == database_keys.end())
-                faults += file + ": unknown setting '" + std::string{key.str()} +
-                          "' of a database; known are name, dsn, dsn_file and topic\n";
+                faults +=
+                    file + ": unknown setting '" + std::string{key.str()} +
+                    "' of a database; known are name, dsn, dsn_file, admin_dsn, admin_dsn_file "
+                    "and topic\n";
             else
                 take(database_key(name, key.str()), value);
         }
@@ -167,7 +169,8 @@ std::string print_config(const Values& values) {
             if (std::exchange(previous, name.substr(0, dot)) != name.substr(0, dot))
                 databases.push_back(toml::table{});
             const auto key = name.substr(dot + 1);
-            databases.back().as_table()->insert_or_assign(key, key == "dsn" ? "<redacted>" : value);
+            databases.back().as_table()->insert_or_assign(
+                key, key.ends_with("dsn") ? "<redacted>" : value);
             continue;
         }
         const auto option = std::ranges::find(options(), name, &Option::name);

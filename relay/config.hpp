@@ -47,7 +47,8 @@ std::string first_line(const std::string& file);
 Settings to_settings(const Values& values);
 
 // Several databases, each a table [[databases]] of the file: name, dsn or dsn_file, and optionally
-// topic; all else is common. As values they are databases.NAME.KEY.
+// topic and an admin_dsn or admin_dsn_file; all else is common. As values they are
+// databases.NAME.KEY.
 inline constexpr std::string_view databases_prefix = "databases.";
 // The settings of each of them, or of the only one. Throws likewise.
 std::vector<Settings> to_databases(const Values& values);

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "relay/log_label.hpp"
 #include "relay/pipeline.hpp"
 
 namespace relay {
@@ -28,6 +29,7 @@ struct Crew::Worker {
         : settings{std::move(of_database)},
           thread{[this, shard, &status, &caution, &wake_up](const std::stop_token& stop) {
               settings.shard = shard;
+              label_log(settings.log_label);
               try {
                   drained = publish_shard(settings, status, caution, stop);
               } catch (...) {
@@ -64,7 +66,7 @@ void Crew::run(const std::stop_token& stop) {
             roster_->wait(tick, wake_up_.fd());
         } catch (const PostgresError& error) {
             if (!error.is_retryable()) throw std::runtime_error{error.what() + advice(error)};
-            spdlog::warn("{}: {}", settings_.database, error.what());
+            spdlog::warn(error.what());
             roster_.reset();
             idle_as(State::failing);
             wake_up_.wait(tick);
@@ -95,8 +97,7 @@ void Crew::look() {
         const bool is_anothers = owner != owners.end() && owner->second != settings_.holder;
         if (shards_.contains(shard) && !is_anothers) continue;
         if (!worker->thread.get_stop_source().stop_requested())
-            spdlog::info("{}: giving shard {} up{}", settings_.database, shard,
-                         is_anothers ? " to " + owner->second : "");
+            spdlog::info("giving shard {} up{}", shard, is_anothers ? " to " + owner->second : "");
         worker->thread.request_stop();
     }
 }
@@ -142,7 +143,7 @@ void Crew::finish() {
     try {
         if (roster_) roster_->leave();
     } catch (const PostgresError& error) {
-        spdlog::debug("{}: {}", settings_.database, error.what());
+        spdlog::debug(error.what());
     }
     roster_.reset();
     for (const auto& [shard, worker] : workers_) worker->thread.request_stop();
@@ -172,11 +173,11 @@ void run(const std::vector<Settings>& databases, Board& board, const std::stop_t
         crews.reserve(databases.size());
         for (const auto& settings : databases)
             crews.emplace_back([&] {
+                label_log(settings.log_label);
                 try {
                     Crew{settings, board}.run(stop);
                 } catch (const std::exception& error) {
-                    spdlog::error("{}: {}; the other databases go on", settings.database,
-                                  error.what());
+                    spdlog::error("{}; the other databases go on", error.what());
                     board.give_up(settings.database);
                     ++failed;
                 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "relay/log_label.hpp"
 #include "relay/postgres.hpp"
 #include "relay/table_source.hpp"
 
@@ -107,6 +108,7 @@ Housekeeping::~Housekeeping() {
 }
 
 void Housekeeping::keep(const std::stop_token& stop) {
+    label_log(settings_.log_label);
     std::mutex mutex;
     std::condition_variable_any pause;
     std::optional<Connection> connection;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "faults.hpp"
+#include "relay/log_label.hpp"
 #include "relay/position.hpp"
 #include "relay/postgres.hpp"
 
@@ -24,6 +25,7 @@ Lease::Lease(const Settings& settings, std::int64_t epoch, std::function<void()>
       thread_{[this](const std::stop_token& stop) { keep(stop); }} {}
 
 void Lease::keep(const std::stop_token& stop) {
+    label_log(settings_.log_label);
     std::mutex mutex;
     std::condition_variable_any pause;
     std::optional<Connection> connection;

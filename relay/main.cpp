@@ -1,5 +1,4 @@
 // The program postroom: its subcommands, and nothing else.
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
@@ -18,6 +17,7 @@
 #include "relay/completion.hpp"
 #include "relay/config.hpp"
 #include "relay/crew.hpp"
+#include "relay/log_label.hpp"
 #include "relay/manual.hpp"
 #include "relay/operate.hpp"
 #include "relay/systemd.hpp"
@@ -167,8 +167,7 @@ private:
 }  // namespace
 
 int main(int argc, char** argv) {
-    spdlog::set_default_logger(spdlog::stderr_logger_mt("postroom"));
-    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+    relay::set_up_log();
 
     CLI::App app{"postroom: a transactional outbox for PostgreSQL, and its relay to Kafka",
                  "postroom"};

@@ -20,7 +20,8 @@ const std::vector<Option>& options() {
     static const std::vector<Option> all{
         {"database.dsn", "", "libpq connection string of a role in postroom_relay", true},
         {"database.dsn_file", "", "read database.dsn from the first line of this file"},
-        {"database.name", "default", "label 'database' of the metrics"},
+        {"database.name", "",
+         "label 'database' of the metrics (default: the connection string's dbname)"},
         {"kafka.brokers", "", "bootstrap servers, host:port,…"},
         {"kafka.topic", "outbox.event.{aggregatetype}",
          "of an event, made of {aggregatetype} and {type}; [kafka.topics] names one for a type of "

@@ -58,9 +58,8 @@ bool Session::run() {
     lease_ = std::make_unique<Lease>(settings_, progress_.at().epoch, [this] { wake_up_.ring(); });
     housekeeping_ = std::make_unique<Housekeeping>(settings_, status_);
     const auto& position = progress_.at();
-    spdlog::info("publishing shard {} of {} in {} under epoch {}, {} events published so far",
-                 position.shard, position.shards, settings_.database, position.epoch,
-                 position.published);
+    spdlog::info("publishing shard {} of {} under epoch {}, {} events published so far",
+                 position.shard, position.shards, position.epoch, position.published);
     status_.lease_epoch.Set(static_cast<double>(position.epoch));
     status_.set(State::leading);
     last_event_ = Clock::now();

@@ -128,15 +128,52 @@ private:
     const Values& values_;
 };
 
-AdminSettings to_admin_settings(Reader& read, const std::string& relay_dsn) {
+AdminSettings to_admin_settings(Reader& read, const Settings& settings, bool is_alone) {
     constexpr std::size_t least = 16;
-    AdminSettings admin{read.text("admin.listen"), read.secret("admin.token"),
-                        read.connection_string("admin.dsn")};
+    AdminSettings admin{read.text("admin.listen"), read.secret("admin.token"), {}};
     if (!admin.token.empty() && admin.token.size() < least)
         read.faults += "admin.token must have 16 characters or more\n";
-    if (admin.dsn.empty()) admin.dsn = relay_dsn;
+    const auto dsn = read.connection_string("admin.dsn");
+    if (is_alone) admin.dsns[settings.database] = dsn.empty() ? settings.dsn : dsn;
+    if (!is_alone && !dsn.empty())
+        read.faults +=
+            "with several databases, each has an admin_dsn or admin_dsn_file of its own "
+            "instead of admin.dsn\n";
     return admin;
 }
+
+// As its server knows it, or would if it had a name for it.
+std::string name_of_database(const std::string& dsn) {
+    const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> options{
+        PQconninfoParse(dsn.c_str(), nullptr), &PQconninfoFree};
+    for (const auto* option = options.get(); option != nullptr && option->keyword != nullptr;
+         ++option) {
+        if (option->keyword == std::string_view{"dbname"} && option->val != nullptr)
+            return option->val;
+    }
+    return "default";
+}
+
+// One of [[databases]]: what its keys say, or null.
+class Entry {
+public:
+    Entry(const Values& values, const std::string& name)
+        : values_{values}, prefix_{std::string{databases_prefix} + name + "."} {}
+    const std::string* operator[](const char* key) const {
+        const auto found = values_.find(prefix_ + key);
+        return found == values_.end() ? nullptr : &found->second;
+    }
+    // As it stands, or the first line of the file that KEY_file names; else empty.
+    std::string secret(const std::string& key) const {
+        const auto* file = (*this)[(key + "_file").c_str()];
+        const auto* text = (*this)[key.c_str()];
+        return file != nullptr ? first_line(*file) : text != nullptr ? *text : std::string{};
+    }
+
+private:
+    const Values& values_;
+    std::string prefix_;
+};
 
 }  // namespace
 
@@ -157,6 +194,7 @@ Settings to_settings(const Values& values) {
     if (!settings.dsn.empty() && !is_alone)
         read.faults += "database.dsn and [[databases]] exclude each other\n";
     settings.database = read.text("database.name");
+    if (settings.database.empty()) settings.database = name_of_database(settings.dsn);
     read.need("kafka.brokers");
     settings.kafka.brokers = read.text("kafka.brokers");
     try {
@@ -202,9 +240,7 @@ Settings to_settings(const Values& values) {
         read.faults += "relay.slot = '" + settings.slot +
                        "' must be of lower case letters, digits and underscores\n";
     settings.stop_when_drained = read.truth("relay.stop_when_drained");
-    settings.admin = to_admin_settings(read, settings.dsn);
-    if (!is_alone && !settings.admin.token.empty() && settings.admin.dsn.empty())
-        read.faults += "with several databases, admin.dsn must say which one /admin is for\n";
+    settings.admin = to_admin_settings(read, settings, is_alone);
     settings.otlp_endpoint = read.text("tracing.otlp_endpoint");
     if (!settings.otlp_endpoint.empty() && !settings.otlp_endpoint.starts_with("http://") &&
         !settings.otlp_endpoint.starts_with("https://"))
@@ -217,26 +253,28 @@ Settings to_settings(const Values& values) {
 
 std::vector<Settings> to_databases(const Values& values) {
     const auto common = to_settings(values);
-    std::map<std::string, Settings> databases;
+    std::set<std::string> names;
     for (const auto& [name, value] : values) {
-        if (!name.starts_with(databases_prefix)) continue;
-        const auto dot = name.rfind('.');
-        const auto of = name.substr(databases_prefix.size(), dot - databases_prefix.size());
-        auto& settings = databases.try_emplace(of, common).first->second;
-        settings.database = of;
-        const auto key = name.substr(dot + 1);
-        if (key == "dsn") settings.dsn = value;
-        if (key == "dsn_file") settings.dsn = first_line(value);
-        if (key == "topic")
-            settings.kafka.routing = Routing{value, Reader{values}.section(topics_section)};
+        if (name.starts_with(databases_prefix))
+            names.insert(
+                name.substr(databases_prefix.size(), name.rfind('.') - databases_prefix.size()));
     }
-    if (databases.empty()) return {common};
+    if (names.empty()) return {common};
+    auto admin = common.admin;
     std::vector<Settings> all;
-    for (auto& [name, settings] : databases) {
+    for (const auto& name : names) {
+        const Entry entry{values, name};
+        auto& settings = all.emplace_back(common);
+        settings.database = settings.log_label = name;
+        settings.dsn = entry.secret("dsn");
         if (settings.dsn.empty())
             throw std::invalid_argument{"database '" + name + "' has neither dsn nor dsn_file\n"};
-        all.push_back(std::move(settings));
+        const auto admin_dsn = entry.secret("admin_dsn");
+        admin.dsns[name] = admin_dsn.empty() ? settings.dsn : admin_dsn;
+        if (const auto* topic = entry["topic"])
+            settings.kafka.routing = Routing{*topic, Reader{values}.section(topics_section)};
     }
+    for (auto& settings : all) settings.admin = admin;
     return all;
 }
 

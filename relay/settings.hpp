@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <map>
 #include <set>
 #include <string>
 
@@ -12,13 +13,14 @@ namespace relay {
 
 struct AdminSettings {
     std::string listen = "127.0.0.1:9464";
-    std::string token;  // empty: no /admin
-    std::string dsn;
+    std::string token;                        // empty: no /admin
+    std::map<std::string, std::string> dsns;  // as whom it acts, by the database's name
 };
 
 struct Settings {
     std::string dsn;
-    std::string database = "default";  // its name in the metrics and the log
+    std::string database = "default";  // its name in the metrics
+    std::string log_label;             // of one of several: its name in the log
     KafkaOptions kafka;
     std::string holder;
     std::set<int> shards;  // that it publishes, if there are such; empty: any

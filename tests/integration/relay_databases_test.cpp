@@ -18,8 +18,9 @@ protected:
     support::Process start_with(const support::Database& other) {
         std::ofstream{file_}
             << "[kafka]\nbrokers = '" << support::kafka()
-            << "'\n[relay]\nlease_ms = 1000\n[admin]\nlisten = '127.0.0.1:0'\n"
-            << "[[databases]]\nname = 'here'\ndsn = \"" << database_.dsn("postroom_relay")
+            << "'\n[relay]\nlease_ms = 1000\n[admin]\nlisten = '127.0.0.1:0'\ntoken = '" << token
+            << "'\n[[databases]]\nname = 'here'\ndsn = \"" << database_.dsn("postroom_relay")
+            << "\"\nadmin_dsn = \"" << database_.dsn("postroom_operator")
             << "\"\n[[databases]]\nname = 'there'\ntopic = 'there.{aggregatetype}'\n"
             << "dsn = \"" << other.dsn("postroom_relay") << "\"\n";
         return support::Process{
@@ -45,6 +46,7 @@ protected:
         });
     }
 
+    static constexpr auto token = "a-token-of-the-tests";
     std::filesystem::path file_;
 };
 
@@ -77,6 +79,31 @@ TEST_F(Databases, OneOfWhichStopsAndComesBackWithoutDisturbingTheOther) {
     EXPECT_EQ(support::read_topic("there." + aggregate_).size(), 2U);
     process.signal(SIGTERM);
     EXPECT_EQ(process.wait(30s), 0) << process.output();
+}
+
+TEST_F(Databases, EachHaveAnAdminAndLogLinesOfTheirOwn) {
+    const support::Database other{{"outbox"}};
+    auto process = start_with(other);
+    httplib::Client client{"127.0.0.1", port(process)};
+    await(client, 200, "there shard 0: leading");
+    await(client, 200, "here shard 0: leading");
+    for (const auto* line : {"here: publishing shard 0 of 1", "there: publishing shard 0 of 1"})
+        EXPECT_TRUE(process.output().contains(line)) << process.output();
+    client.set_bearer_token_auth(token);
+    const auto pause = [&](const std::string& query) {
+        return client.Post("/admin/pause" + query, R"({"reason": "a look"})", "application/json");
+    };
+    EXPECT_EQ(pause("?database=here")->status, 200);
+    await(client, 200, "here shard 0: paused");
+    EXPECT_TRUE(client.Get("/readyz")->body.contains("there shard 0: leading"));
+    EXPECT_TRUE(client.Get("/admin/explain?database=here")->body.contains("a look"));
+    EXPECT_FALSE(client.Get("/admin/explain?database=there")->body.contains("a look"));
+    EXPECT_EQ(pause("?database=there")->status, 403) << "its own role may look only";
+    for (const auto* query : {"", "?database=elsewhere"}) {
+        const auto refused = pause(query);
+        EXPECT_EQ(refused->status, 400);
+        EXPECT_TRUE(refused->body.contains("here, there")) << refused->body;
+    }
 }
 
 TEST_F(Databases, OneOfWhichItsPositionWasNotRecordedInIsLeftAloneLoudly) {

@@ -148,7 +148,7 @@ TEST_F(Relay, HandsTheShardOverAtOnceWhenStopped) {
 TEST_F(Relay, ShowsItselfOverHttp) {
     append("k", "Seen");
     auto process = start();
-    const std::string labels = R"({database="default",shard="0"})";
+    const auto labels = "{database=\"" + database_.name() + "\",shard=\"0\"}";
     httplib::Client client{"127.0.0.1", port(process)};
     support::eventually(20s, "the event in the metrics", [&] {
         const auto metrics = client.Get("/metrics");

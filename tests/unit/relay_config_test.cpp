@@ -163,7 +163,8 @@ TEST_F(Config, ReadsTheConnectionStringFromAFile) {
 TEST_F(Config, ReadsSeveralDatabases) {
     const auto path = file(
         "[kafka]\nbrokers = 'b'\n[[databases]]\nname = 'one'\ndsn = 'canary-3'\n"
-        "[[databases]]\nname = 'two'\ndsn = 'dbname=two'\ntopic = 'two.{type}'\n");
+        "[[databases]]\nname = 'two'\ndsn = 'dbname=two'\n"
+        "admin_dsn = 'canary-4'\ntopic = 'two.{type}'\n");
     const auto values = relay::read_config(path, {});
     const auto databases = relay::to_databases(values);
     ASSERT_EQ(databases.size(), 2U);
@@ -171,13 +172,17 @@ TEST_F(Config, ReadsSeveralDatabases) {
     EXPECT_EQ(databases[0].kafka.routing.topic({"order", "T"}), "outbox.event.order");
     EXPECT_EQ(databases[1].dsn, "dbname=two");
     EXPECT_EQ(databases[1].kafka.routing.topic({"order", "T"}), "two.T");
+    EXPECT_EQ(databases[0].admin.dsns.at("one"), "canary-3");
+    EXPECT_EQ(databases[0].admin.dsns.at("two"), "canary-4");
     const auto printed = relay::print_config(values);
     EXPECT_EQ(printed.find("canary"), std::string::npos) << printed;
     EXPECT_NE(printed.find("[[databases]]"), std::string::npos) << printed;
-    auto both = values;
-    both["database.dsn"] = "d";
-    EXPECT_NE(complaint([&] { relay::to_databases(both); }).find("exclude each other"),
-              std::string::npos);
+    for (const auto& [name, part] : std::map<std::string, std::string>{
+             {"database.dsn", "exclude each other"}, {"admin.dsn", "an admin_dsn"}}) {
+        auto both = values;
+        both[name] = "d";
+        EXPECT_NE(complaint([&] { relay::to_databases(both); }).find(part), std::string::npos);
+    }
 }
 
 TEST_F(Config, RefusesADatabaseWithoutANameAndSettingsThatAreCommon) {
