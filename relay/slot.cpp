@@ -32,6 +32,8 @@ constexpr auto snapshot_sql = R"(
 select format('%s:%s:%s', pg_snapshot_xmin(s), greatest(pg_snapshot_xmin(s), pg_snapshot_xmax(s)),
               (select string_agg(x::text, ',') from pg_snapshot_xip(s) x))
 from pg_current_snapshot() s)";
+constexpr auto tell_sql =
+    "update outbox.lease set slot = $2::name where shard = $1 and slot is distinct from $2::name";
 constexpr auto drop_sql = "select pg_drop_replication_slot($1)";
 
 }  // namespace
@@ -83,7 +85,11 @@ void Slot::connect() {
     stream_->run("set wal_sender_timeout = 0");
 }
 
+// For outbox.explain(): the database cannot know which one it is.
+void Slot::tell() { connection_.run(tell_sql, {std::to_string(settings_.shard), name_}); }
+
 void Slot::make() {
+    tell();
     stream_.reset();
     if (inspect()) connection_.run(drop_sql, {name_});
     connect();
@@ -103,6 +109,7 @@ std::optional<Slot::Made> Slot::made() {
 }
 
 void Slot::start(const StreamPoint& from) {
+    tell();
     stream_.reset();
     const bool trusting = faults::mutant("confirm_at_read");
     if (!inspect()) refuse("is gone");

@@ -43,6 +43,7 @@ public:
     int socket() const { return stream_ ? stream_->socket() : -1; }
 
 private:
+    void tell();
     bool inspect();
     void connect();
     [[noreturn]] void refuse(const std::string& why) const;

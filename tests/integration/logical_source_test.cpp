@@ -24,6 +24,11 @@ protected:
     void drop_slot() const {
         query<std::string>("select coalesce(pg_drop_replication_slot('" + slot() + "')::text, '')");
     }
+    std::string explained() const {
+        return query<std::string>(
+            "select coalesce(string_agg(level || ': ' || detail || '; ' || remedy, ' '), '') "
+            "from outbox.explain('0') where cause = 'slot'");
+    }
     std::string refusal() {
         auto refused = relay();
         EXPECT_EQ(WEXITSTATUS(refused.wait(30s)), 1) << refused.output();
@@ -90,8 +95,22 @@ TEST_F(LogicalSource, HoldsNoWalBackWhileTheOutboxIsIdle) {
 
 TEST_F(LogicalSource, RefusesASlotThatIsGone) {
     append("k", "First");
+    {
+        auto process = relay();
+        support::eventually(20s, "the slot to be read", [&] {
+            return query<int>(
+                       "select count(*) from pg_replication_slots join outbox.lease "
+                       "on slot_name = slot where active") == 1 &&
+                   query<bool>("select lsn is not null from outbox.current_position") &&
+                   explained().empty();
+        });
+        stop(process);
+    }
     drain();
+    EXPECT_TRUE(explained().starts_with("warning: nobody has read slot " + slot())) << explained();
     drop_slot();
+    EXPECT_TRUE(explained().starts_with("problem: slot postroom_")) << explained();
+    EXPECT_TRUE(explained().contains("rebase --shard 0 --from recorded")) << explained();
     append("k", "Second");
     EXPECT_NE(refusal().find("postroom rebase --shard 0 --from recorded"), std::string::npos);
     EXPECT_EQ(types(), Types{"First"});
