@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <pqxx/pqxx>
 #include <set>
@@ -24,8 +25,13 @@ using namespace std::chrono_literals;
 constexpr auto reused_sql =
     "select count(*) from outbox.event where tx >= $1::text::xid8 and seq <= $2";
 
+using Settings = std::map<std::string, std::string>;
+
 class Failover : public testing::Test {
 protected:
+    explicit Failover(const Settings& primary = {}, const Settings& standby = {})
+        : primary_{primary}, standby_{primary_, standby} {}
+
     // Whoever waits for the standby waits from now on; whoever does not, goes on.
     bool goes_on_without_the_standby(std::size_t commits, std::chrono::milliseconds limit) {
         standby_.stop_following();
@@ -94,8 +100,7 @@ protected:
     }
     std::size_t committed() const { return journal_.count(Outcome::committed); }
 
-    support::PostgresServer primary_;
-    support::PostgresServer standby_{primary_, {}};
+    support::PostgresServer primary_, standby_;
     Stage stage_{support::kafka(), 1, {}, support::failover_conninfo(primary_, standby_)};
     Journal journal_;
 };
@@ -143,6 +148,46 @@ TEST_F(Failover, ToAStandbyThatLaggedLosesWhatItLackedAndRepeatsNoEffect) {
     stage_.await_drained();
     EXPECT_TRUE(stops_gracefully(successor)) << successor.output();
     expect_exact_loss();
+}
+
+// The standby has the slot as well, and nothing is decoded that the standby lacks. Its timeline is
+// another one, so the relay asks as ever; then it goes on by the table, and makes the slot anew.
+class SlotFailover : public Failover {
+protected:
+    SlotFailover()
+        : Failover{{{"wal_level", "logical"}, {"synchronized_standby_slots", "standby"}},
+                   {{"wal_level", "logical"},
+                    {"sync_replication_slots", "on"},
+                    {"hot_standby_feedback", "on"}}} {}
+};
+
+TEST_F(SlotFailover, OfALogicalSourceLosesNothingAndKeepsTheOrder) {
+    constexpr auto slot_sql =
+        "select coalesce(max(confirmed_flush_lsn), '0/0') from pg_replication_slots "
+        "where failover and synced and not temporary and invalidation_reason is null";
+    const std::map<std::string, std::string> logical{{"POSTROOM_RELAY_SOURCE", "logical"}};
+    primary_.set("synchronous_standby_names", "*");
+    auto relay = stage_.relay(logical);
+    Writers writers{stage_.database(), {.seed = seed(), .reconnects = true}, journal_};
+    stage_.await_published(500);
+    support::eventually(60s, "the slot on the standby", [&] {  // F
+        pqxx::connection standby{standby_.conninfo() + " dbname=postgres"};
+        return pqxx::nontransaction{standby}.query_value<std::string>(slot_sql) != "0/0";
+    });
+    fail_over(relay);
+    const auto before = committed();
+    support::eventually(30s, "commits on the new primary",
+                        [&] { return committed() > before + 300; });
+    writers.stop();
+    rebase("--yes");
+    auto successor = stage_.relay(logical);
+    stage_.await_drained();
+    support::eventually(30s, "the new slot", [&] {
+        return one<bool>("select lsn is not null from outbox.current_position");
+    });
+    EXPECT_TRUE(stops_gracefully(successor)) << successor.output();
+    const Verdict verdict = stage_.verdict(journal_);
+    EXPECT_TRUE(verdict.sound()) << verdict;
 }
 
 }  // namespace

@@ -75,8 +75,10 @@ PostgresServer::PostgresServer(const PostgresServer& primary,
       settings_{std::move(settings)} {
     make_directory();
     Process copy{
-        {.argv = as_user("pg_basebackup", {"-D", dir_ / "data", "-d", primary.conninfo(), "-c",
-                                           "fast", "--write-recovery-conf", "--no-sync"})}};
+        {.argv = as_user(
+             "pg_basebackup",
+             {"-D", dir_ / "data", "-d", primary.conninfo() + " dbname=postgres", "-c", "fast",
+              "--write-recovery-conf", "--create-slot", "--slot", "standby", "--no-sync"})}};
     if (copy.wait(limit) != 0) throw std::runtime_error{copy.output()};
     start();
     eventually(limit, "the standby to stream",

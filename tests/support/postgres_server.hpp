@@ -28,7 +28,7 @@ public:
     // wal: an empty directory for the log, in files of a mebibyte; beside the data unless told.
     explicit PostgresServer(std::map<std::string, std::string> settings = {},
                             const std::filesystem::path& wal = {});
-    // A hot standby of a running server, once it streams from it.
+    // The hot standby of a running server, once it streams from it, by its slot "standby".
     PostgresServer(const PostgresServer& primary, std::map<std::string, std::string> settings);
     ~PostgresServer();  // ends it and removes its data
     PostgresServer(const PostgresServer&) = delete;
