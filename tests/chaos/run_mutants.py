@@ -19,7 +19,7 @@ TIME_LIMIT_S = 240
 
 PROGRAMS = {"Relay": "relay_test", "InboxHistory": "append_test"}  # of a suite; else chaos_test
 
-# mutant: (row of the fault table; test; what its failure must say)
+# mutant, or TEST:MUTANT for one that has another test: (row of the fault table; test; what its failure must say)
 MUTANTS = {
     "unopened": (1, "Relay.LosesNothingOfTopicsThatItHasJustCreated", r"lost=[1-9]"),
     "advance_at_read": (1, "RelayCrash.AfterReadLosesNothing", r"lost=[1-9]"),
@@ -90,6 +90,7 @@ MUTANTS = {
     "check_then_insert": (28, "ConsumerCrash.ConcurrentCopiesTakeEffectOnce", r"twice=[1-9]"),
     "short_purge": (29, "InboxHistory.ForgetsTheDaysBeyondRetentionAndRefusesTheirEvents",
                     r"applied twice"),
+    "soak:no_inbox": ("–", "Soak.OfEveryFaultInTurnLosesNothingAndRepeatsNoEffect", r"twice=[1-9]"),
     "traced_in_line": ("–", "Relay.WaitsForNoCollectorThatHangs",
                        r"a hanging collector delays events"),
     "watchdog_apart": ("–", "Relay.StopsFeedingTheWatchdogWhileItsMainLoopHangs",
@@ -100,8 +101,9 @@ MUTANTS = {
 def run(bin_dir: pathlib.Path, test: str, mutant: str | None) -> tuple[int, str]:
     program = bin_dir / PROGRAMS.get(test.split(".")[0], "chaos_test")
     environment = {name: value for name, value in os.environ.items() if name != "POSTROOM_MUTANT"}
+    environment["POSTROOM_SOAK_MINUTES"] = "0"  # each of its faults once
     if mutant:
-        environment["POSTROOM_MUTANT"] = mutant
+        environment["POSTROOM_MUTANT"] = mutant.split(":")[-1]
     try:
         done = subprocess.run([program, f"--gtest_filter={test}"], env=environment, text=True,
                               capture_output=True, timeout=TIME_LIMIT_S, check=False)
