@@ -11,6 +11,10 @@ std::string_view title(int status) {
     switch (status) {
         case 400:
             return "Bad Request";
+        case 401:
+            return "Unauthorized";
+        case 403:
+            return "Forbidden";
         case 404:
             return "Not Found";
         case 405:
@@ -29,6 +33,8 @@ std::string_view title(int status) {
             return "Range Not Satisfiable";
         case 422:
             return "Unprocessable Content";
+        case 429:
+            return "Too Many Requests";
         case 500:
             return "Internal Server Error";
         case 503:
@@ -62,10 +68,21 @@ Problem to_problem(const domain::Refusal& refusal) {
                 return 409;
             case Reason::reused_key:
                 return 422;
+            case Reason::unauthenticated:
+                return 401;
+            case Reason::forbidden:
+                return 403;
+            case Reason::too_often:
+                return 429;
+            case Reason::busy:
+                return 503;
         }
         return 500;
     }();
-    return {status, refusal.detail, refusal.field};
+    Problem problem{status, refusal.detail, refusal.field};
+    if (refusal.retry_after.count() > 0)
+        problem.headers.emplace_back("Retry-After", std::to_string(refusal.retry_after.count()));
+    return problem;
 }
 
 Response render(const Problem& problem, const Request& request) {

@@ -26,7 +26,7 @@ void await_database(domain::Pool& pool, const Service::Options& options, Log& lo
             const auto missing = domain::transact(pool,
                                                   [&](pqxx::work& tx) {
                                                       return tx.query_value<int>(
-                                                          count_missing, pqxx::params{tables});
+                                                          count_missing, pqxx::params{pqxx::to_string(tables)});
                                                   },
                                                   {.attempts = 1});
             if (missing == 0) return;
@@ -102,7 +102,12 @@ Outcome Service::readiness() {
     return Response{.body = "ready\n", .content_type = "text/plain"};
 }
 
+void Service::attach(std::shared_ptr<Companion> companion) {
+    companions_.push_back(std::move(companion));
+}
+
 void Service::start() {
+    for (const auto& companion : companions_) companion->start();
     server_ = std::make_unique<Server>(
         ServerOptions{.listen = options_.service.listen,
                       .on_failure =
@@ -130,11 +135,15 @@ void Service::consume(const std::stop_token& stop) {
     if (!stop.stop_requested()) options_.on_failure();
 }
 
-void Service::drain() { draining_ = true; }
+void Service::drain() {
+    draining_ = true;
+    for (const auto& companion : companions_) companion->drain();
+}
 
 void Service::stop() {
     consuming_.request_stop();
     if (server_) server_->stop();
+    for (const auto& companion : companions_) companion->stop();
     if (consuming_.joinable()) consuming_.join();
 }
 

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "domain/pool.hpp"
 #include "http/config.hpp"
@@ -25,6 +26,15 @@ namespace http {
 // The service cannot start; the message says what to do.
 struct StartError : std::runtime_error {
     using std::runtime_error::runtime_error;
+};
+
+// What a service runs beside HTTP, such as a gRPC port; started, drained and stopped with it.
+class Companion {
+public:
+    virtual ~Companion() = default;
+    virtual void start() = 0;
+    virtual void drain() = 0;
+    virtual void stop() = 0;
 };
 
 class Service {
@@ -44,8 +54,11 @@ public:
     Service(Options options, Log& log);
 
     domain::Pool& pool() { return pool_; }
+    Metrics& metrics() { return metrics_; }
     Dispatcher& dispatcher() { return dispatcher_; }
     outbox::Consumer& consumer() { return consumer_.value(); }  // only with topics
+
+    void attach(std::shared_ptr<Companion> companion);  // before start
 
     void start();  // throws std::runtime_error when it cannot listen
     void drain();  // from now on /readyz says 503
@@ -63,6 +76,7 @@ private:
     Dispatcher dispatcher_;
     std::optional<outbox::Consumer> consumer_;
     std::atomic<bool> draining_ = false;
+    std::vector<std::shared_ptr<Companion>> companions_;
     std::unique_ptr<Server> server_;
     std::jthread consuming_;
 };

@@ -1,0 +1,64 @@
+// The gRPC port of a service: bounds on threads and message sizes, the standard health service,
+// graceful stop. Plaintext, for loopback or a network that encrypts.
+//
+//   service.attach(std::make_shared<GrpcServer>(
+//       GrpcOptions{.service = "account", .listen = shop.config.grpc.at("account")},
+//       std::vector<std::shared_ptr<grpc::Service>>{rpc}, shop.log));
+//
+//   grpc::Status Check(…) override {   // in a grpc::Service: no exception reaches gRPC
+//       return guarded(log, "CheckProducts", [&] { …; return grpc::Status::OK; });
+//   }
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/log.hpp"
+#include "http/service.hpp"
+
+namespace grpc {
+class Server;
+class Service;
+}  // namespace grpc
+
+namespace http {
+
+struct GrpcOptions {
+    std::string service;  // for the log
+    std::string listen;   // host:port; port 0 picks a free one, which the log tells
+    int threads = 32;
+    int message_limit = 65536;  // bytes, either way
+    bool reflection = false;
+};
+
+class GrpcServer : public Companion {
+public:
+    using Services = std::vector<std::shared_ptr<grpc::Service>>;
+
+    GrpcServer(GrpcOptions options, Services services, Log& log);
+    ~GrpcServer() override;  // stops
+
+    void start() override;  // throws StartError when the address is malformed or taken
+    void drain() override;  // from now on the health service says NOT_SERVING
+    void stop() override;   // finishes the calls that have begun, for at most 5 s
+
+    // host:port as bound, after start.
+    const std::string& address() const { return address_; }
+
+private:
+    const GrpcOptions options_;
+    Services services_;
+    Log& log_;
+    std::string address_;
+    std::unique_ptr<grpc::Server> server_;
+};
+
+// What run returns. An exception becomes UNAVAILABLE, and its text goes to the log only.
+grpc::Status guarded(Log& log, std::string_view method, const std::function<grpc::Status()>& run);
+
+}  // namespace http
