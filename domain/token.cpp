@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::string_view issuer = "postroom-shop";
 constexpr std::string_view audience = "postroom-shop";
-constexpr std::size_t least_secret = 32;
 constexpr std::size_t longest_token = 2048;
 // How far the clock of another machine may be ahead of ours.
 constexpr std::int64_t leeway_s = 60;

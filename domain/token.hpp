@@ -11,6 +11,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -33,8 +34,10 @@ struct Claims {
     bool operator==(const Claims&) const = default;
 };
 
+constexpr std::size_t least_secret = 32;  // bytes
+
 struct Options {
-    std::string secret;  // at least 32 bytes
+    std::string secret;
     std::chrono::seconds access{300};
     std::chrono::seconds refresh{900};
 };

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <map>
 
+#include "http/auth_config.hpp"
+
 namespace http {
 namespace {
 
@@ -124,6 +126,9 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
         "serve", "Serve HTTP and consume events until SIGTERM, which finishes what has begun");
     Config config{.services = {},
                   .grpc = {},
+                  .grpc_reflection = false,
+                  .token = {},
+                  .account = {},
                   .brokers = "127.0.0.1:9092",
                   .topic = "outbox.event.{aggregatetype}",
                   .group_prefix = "",
@@ -147,8 +152,10 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
             add_service(serve, service, config, flags[service.name]);
     }
     add_shared(serve, config, seconds);
+    AuthFlags auth{serve, config};
     try {
         app.parse(argc, argv);
+        auth.read(config);
         if (std::ranges::contains(names, "all")) names = servable;
         std::ranges::sort(names);
         names.erase(std::ranges::unique(names).begin(), names.end());

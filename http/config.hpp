@@ -8,6 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "domain/account/options.hpp"
+#include "domain/token.hpp"
+
 namespace http {
 
 struct ServiceConfig {
@@ -21,6 +24,9 @@ struct Config {
     // Of every service that speaks gRPC: where it listens if it is served here, and is to be found
     // if not.
     std::map<std::string, std::string> grpc;
+    bool grpc_reflection = false;
+    domain::token::Options token;
+    domain::account::Options account;
     std::string brokers;
     std::string topic;         // as the relays have it, {aggregatetype} and all
     std::string group_prefix;  // before the service's name: its Kafka group and inbox name

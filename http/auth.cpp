@@ -1,0 +1,143 @@
+#include "http/auth.hpp"
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+
+#include "auth.grpc.pb.h"
+
+namespace http {
+namespace {
+
+using domain::token::Flaw;
+using domain::token::Kind;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds patience{300};
+constexpr std::chrono::seconds held{2};
+constexpr std::size_t most_held = 10'000;
+
+Problem unauthorized(std::string detail, std::string challenge) {
+    return {401, std::move(detail), {}, {{"WWW-Authenticate", std::move(challenge)}}};
+}
+
+// The token of "Bearer TOKEN"; empty for anything else.
+std::string_view token_of(std::string_view header) {
+    constexpr std::string_view scheme = "Bearer ";
+    if (header.size() <= scheme.size()) return {};
+    const IgnoringCase less;
+    const auto given = header.substr(0, scheme.size());
+    if (less(given, scheme) || less(scheme, given)) return {};
+    return header.substr(scheme.size());
+}
+
+std::shared_ptr<grpc::Channel> channel_to(const std::string& address) {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+    return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+// Sessions that account was asked about lately.
+class Answers {
+public:
+    std::optional<bool> find(std::int64_t session) {
+        const std::scoped_lock lock(mutex_);
+        const auto found = answers_.find(session);
+        if (found == answers_.end() || found->second.until < Clock::now()) return std::nullopt;
+        return found->second.counts;
+    }
+
+    void keep(std::int64_t session, bool counts) {
+        const std::scoped_lock lock(mutex_);
+        if (answers_.size() >= most_held) {
+            std::erase_if(answers_, [now = Clock::now()](const auto& entry) {
+                return entry.second.until < now;
+            });
+        }
+        if (answers_.size() >= most_held) answers_.clear();
+        answers_[session] = {counts, Clock::now() + held};
+    }
+
+private:
+    struct Answer {
+        bool counts;
+        Clock::time_point until;
+    };
+    std::mutex mutex_;
+    std::unordered_map<std::int64_t, Answer> answers_;
+};
+
+class Account {
+public:
+    Account(const domain::token::Options& options, const std::string& address, Log& log)
+        : tokens_(options), stub_(auth::AuthService::NewStub(channel_to(address))), log_(log) {}
+
+    tl::expected<domain::CustomerId, Flaw> judge(std::string_view token) {
+        const auto claims = tokens_.verify(Kind::access, token);
+        if (!claims) return tl::unexpected(claims.error());
+        auto counts = answers_.find(claims->session);
+        if (!counts) {
+            counts = ask(token, claims->customer);
+            answers_.keep(claims->session, *counts);
+        }
+        if (!*counts) return tl::unexpected(Flaw::invalid);
+        return claims->customer;
+    }
+
+private:
+    bool ask(std::string_view token, domain::CustomerId customer) {
+        auth::AuthPayload payload;
+        payload.set_access_token(std::string{token});
+        auth::AuthResponse response;
+        grpc::ClientContext context;
+        context.set_deadline(std::chrono::system_clock::now() + patience);
+        const auto status = stub_->Auth(&context, payload, &response);
+        if (status.ok()) {
+            return !response.expired() &&
+                   response.customer_id() == static_cast<std::uint64_t>(customer.value);
+        }
+        if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED) return false;
+        log_.warn("account does not answer; tokens are checked without it",
+                  {{"code", static_cast<int>(status.error_code())}});
+        return true;
+    }
+
+    const domain::token::Tokens tokens_;
+    std::unique_ptr<auth::AuthService::Stub> stub_;
+    Log& log_;
+    Answers answers_;
+};
+
+}  // namespace
+
+Authenticate bearer(Judge judge) {
+    return [judge = std::move(judge)](
+               const Request& request) -> tl::expected<domain::CustomerId, Problem> {
+        const auto token = token_of(request.header("Authorization"));
+        if (token.empty()) {
+            return tl::unexpected(
+                unauthorized("send Authorization: Bearer, and an access token", "Bearer"));
+        }
+        const auto customer = judge(token);
+        if (customer) return *customer;
+        if (customer.error() == Flaw::expired) {
+            return tl::unexpected(
+                unauthorized("the access token has expired",
+                             R"(Bearer error="invalid_token", error_description="expired")"));
+        }
+        return tl::unexpected(
+            unauthorized("the access token does not count", R"(Bearer error="invalid_token")"));
+    };
+}
+
+Authenticate ask_account(const domain::token::Options& options, const std::string& address,
+                         Log& log) {
+    const auto account = std::make_shared<Account>(options, address, log);
+    return bearer([account](std::string_view token) { return account->judge(token); });
+}
+
+}  // namespace http
