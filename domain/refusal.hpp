@@ -12,10 +12,10 @@ namespace domain {
 
 struct Refusal {
     enum class Reason {
-        invalid,     // the request can never be served as it is
-        unknown,     // something that it names does not exist
-        conflict,    // it contradicts what has already happened
-        reused_key,  // its idempotency key belongs to another request
+        invalid,          // the request can never be served as it is
+        unknown,          // something that it names does not exist
+        conflict,         // it contradicts what has already happened
+        reused_key,       // its idempotency key belongs to another request
         unauthenticated,  // nobody knows who asks
         forbidden,        // it is known who asks, and that they may not
         too_often,        // it may be asked again after retry_after

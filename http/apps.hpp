@@ -5,6 +5,7 @@
 
 namespace http {
 
+void add_account(Shop& shop, const ServiceConfig& config);
 void add_order(Shop& shop, const ServiceConfig& config);
 void add_payment(Shop& shop, const ServiceConfig& config);
 

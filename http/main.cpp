@@ -1,22 +1,42 @@
 // The shop's composition root: which services run here.
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <map>
 #include <print>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "http/apps.hpp"
+#include "http/auth.hpp"
 
 namespace {
 
 const std::map<std::string, void (*)(http::Shop&, const http::ServiceConfig&)> apps{
-    {"order", http::add_order}, {"payment", http::add_payment}};
+    {"account", http::add_account}, {"order", http::add_order}, {"payment", http::add_payment}};
+// These serve without knowing who asks, and so without the secret of tokens.
+const std::set<std::string> anonymous{"orchestrator", "order", "payment"};
+
+http::Authenticate make_authenticate(const http::Config& config, http::Log& log) {
+    const auto& secret = config.token.secret;
+    if (secret.empty() && std::ranges::all_of(config.services, [](const auto& service) {
+            return anonymous.contains(service.name);
+        })) {
+        return {};
+    }
+    if (secret.size() < domain::token::least_secret) {
+        throw http::StartError(
+            "the secret that signs tokens needs at least 32 bytes: give --jwt-secret-file, or "
+            "SHOP_JWT_SECRET in the environment");
+    }
+    return http::ask_account(config.token, config.grpc.at("account"), log);
+}
 
 int serve(const http::Config& config, const sigset_t& stops) {
     http::Log log{config.log_level};
-    http::Shop shop{.config = config, .log = log, .authenticate = {}};
+    http::Shop shop{.config = config, .log = log, .authenticate = make_authenticate(config, log)};
     for (const auto& service : config.services) apps.at(service.name)(shop, service);
     for (const auto& service : shop.services) service->start();
 

@@ -23,12 +23,13 @@ void await_database(domain::Pool& pool, const Service::Options& options, Log& lo
         try {
             auto tables = options.tables;
             tables.insert(tables.end(), {"outbox.event", "inbox.received"});
-            const auto missing = domain::transact(pool,
-                                                  [&](pqxx::work& tx) {
-                                                      return tx.query_value<int>(
-                                                          count_missing, pqxx::params{pqxx::to_string(tables)});
-                                                  },
-                                                  {.attempts = 1});
+            const auto missing =
+                domain::transact(pool,
+                                 [&](pqxx::work& tx) {
+                                     return tx.query_value<int>(
+                                         count_missing, pqxx::params{pqxx::to_string(tables)});
+                                 },
+                                 {.attempts = 1});
             if (missing == 0) return;
             throw StartError(
                 std::format("{}: {} is not migrated. Run: postroom migrate --dsn … "

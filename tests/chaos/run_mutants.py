@@ -17,7 +17,8 @@ import time
 
 TIME_LIMIT_S = 240
 
-PROGRAMS = {"Relay": "relay_test", "InboxHistory": "append_test"}  # of a suite; else chaos_test
+PROGRAMS = {"Relay": "relay_test", "InboxHistory": "append_test",
+            "AccountLoginTest": "account_test", "AccountSessionTest": "account_test"}  # of a suite; else chaos_test
 
 # mutant, or TEST:MUTANT for one that has another test: (row of the fault table; test; what its failure must say)
 MUTANTS = {
@@ -91,6 +92,12 @@ MUTANTS = {
     "short_purge": (29, "InboxHistory.ForgetsTheDaysBeyondRetentionAndRefusesTheirEvents",
                     r"applied twice"),
     "soak:no_inbox": ("–", "Soak.OfEveryFaultInTurnLosesNothingAndRepeatsNoEffect", r"twice=[1-9]"),
+    "no_dummy_hash": ("–", "AccountLoginTest.AnswersAnUnknownAddressAsItDoesAWrongPassword",
+                      r"an unknown address is known by its time"),
+    "no_login_throttle": ("–", "AccountLoginTest.LetsThroughNoMoreGuessesThatComeAtOnce",
+                          r"guesses beyond the limit"),
+    "no_reuse_detection": ("–", "AccountSessionTest.EndsTheSessionOfARefreshTokenThatComesTwice",
+                           r"a used refresh token counts again"),
     "traced_in_line": ("–", "Relay.WaitsForNoCollectorThatHangs",
                        r"a hanging collector delays events"),
     "watchdog_apart": ("–", "Relay.StopsFeedingTheWatchdogWhileItsMainLoopHangs",

@@ -9,10 +9,14 @@
 namespace support {
 namespace {
 
-Process::Options options(const ShopDatabases& databases, const std::vector<std::string>& services,
-                         std::map<std::string, std::string> environment) {
+std::vector<std::string> command(const std::vector<std::string>& services) {
     std::vector<std::string> argv{bin("shop"), "serve"};
     argv.insert(argv.end(), services.begin(), services.end());
+    return argv;
+}
+
+std::map<std::string, std::string> with(const ShopDatabases& databases,
+                                        std::map<std::string, std::string> environment) {
     environment.insert({{"SHOP_ORDER_DSN", databases.order.dsn("shop_order")},
                         {"SHOP_PAYMENT_DSN", databases.payment.dsn("shop_payment")},
                         {"SHOP_ORDER_HTTP", "127.0.0.1:0"},
@@ -20,21 +24,26 @@ Process::Options options(const ShopDatabases& databases, const std::vector<std::
                         {"SHOP_KAFKA_BROKERS", kafka()},
                         {"SHOP_KAFKA_TOPIC", databases.topic_prefix + "{aggregatetype}"},
                         {"SHOP_CONSUMER_GROUP_PREFIX", databases.topic_prefix}});
-    return {.argv = argv, .env = environment};
+    return environment;
 }
 
 }  // namespace
 
 ShopProcess::ShopProcess(const ShopDatabases& databases, const std::vector<std::string>& services,
                          const std::map<std::string, std::string>& environment)
-    : process_(options(databases, services, environment)) {
+    : ShopProcess(services, with(databases, environment)) {}
+
+ShopProcess::ShopProcess(const std::vector<std::string>& services,
+                         const std::map<std::string, std::string>& environment)
+    : process_({.argv = command(services), .env = environment}) {
     eventually(std::chrono::seconds{20}, "the shop to listen", [&] {
         std::istringstream lines{process_.output()};
         for (std::string line; std::getline(lines, line);) {
             const auto entry = nlohmann::json::parse(line, nullptr, false);
-            if (entry.is_object() && entry.value("message", "") == "listening") {
-                addresses_[entry["service"]] = entry["address"];
-            }
+            if (!entry.is_object()) continue;
+            const auto message = entry.value("message", "");
+            if (message == "listening") addresses_[entry["service"]] = entry["address"];
+            if (message == "speaking gRPC") grpc_[entry["service"]] = entry["address"];
         }
         if (!process_.running()) throw std::runtime_error("the shop ended: " + process_.output());
         return addresses_.size() == services.size();

@@ -25,12 +25,17 @@ public:
                          const std::vector<std::string>& services = {"order", "payment"},
                          const std::map<std::string, std::string>& environment = {});
 
+    // Of any services, whose databases and listeners the environment names.
+    ShopProcess(const std::vector<std::string>& services,
+                const std::map<std::string, std::string>& environment);
+
     const std::string& address(const std::string& service) const { return addresses_.at(service); }
+    const std::string& grpc(const std::string& service) const { return grpc_.at(service); }
     Process& process() { return process_; }
 
 private:
     Process process_;
-    std::map<std::string, std::string> addresses_;
+    std::map<std::string, std::string> addresses_, grpc_;
 };
 
 }  // namespace support
