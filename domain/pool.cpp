@@ -78,7 +78,11 @@ Pool::Lease Pool::acquire() {
         }
     }
     try {
-        if (!connection) connection = std::make_unique<pqxx::connection>(dsn_);
+        if (!connection) {
+            connection = std::make_unique<pqxx::connection>(dsn_);
+            // No details in its errors: they quote whole rows, and errors go to the log.
+            connection->set_verbosity(pqxx::error_verbosity::terse);
+        }
     } catch (...) {
         give_back(nullptr);
         throw;

@@ -1,6 +1,8 @@
 // Accounts over real HTTP, on a real database: what a customer has, and what nobody gets to see.
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <set>
 #include <sstream>
@@ -13,6 +15,67 @@ using nlohmann::json;
 using support::Answer;
 
 class AccountHttpTest : public support::AccountTest {};
+
+std::string output_of_failure(const std::map<std::string, std::string>& environment) {
+    support::Process shop{{.argv = {support::bin("shop"), "serve", "account"}, .env = environment}};
+    const auto status = shop.wait(std::chrono::seconds{20});
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) != 0) << status;
+    return shop.output();
+}
+
+TEST(AccountStart, NeedsASecretAndDoesNotTellIt) {
+    const support::Database database{{"outbox", "account"}};
+    const std::map<std::string, std::string> environment{
+        {"SHOP_ACCOUNT_DSN", database.dsn("shop_account")}};
+    const auto with = [&](const char* name, const char* value) {
+        auto more = environment;
+        more.emplace(name, value);
+        return output_of_failure(more);
+    };
+    EXPECT_TRUE(output_of_failure(environment).contains("SHOP_JWT_SECRET"));
+    for (const auto* name : {"SHOP_JWT_SECRET", "JWT_SECRET"}) {
+        const auto output = with(name, "short-canary");
+        EXPECT_TRUE(output.contains("at least 32 bytes")) << output;
+        EXPECT_FALSE(output.contains("short-canary"));
+    }
+    EXPECT_TRUE(with("SHOP_JWT_SECRET_FILE", "/nowhere").contains("/nowhere"));
+    EXPECT_TRUE(with("JWT_ACCESS_TOKEN_EXPIRE_SECOND", "1000").contains("--refresh-token-s"));
+}
+
+TEST(AccountRoles, MayDoWhatTheServiceDoesAndNoMore) {
+    const support::Database database{{"outbox", "account"}};
+    const auto forbidden = [&](const char* role, const char* statement) {
+        pqxx::connection connection{database.dsn(role)};
+        pqxx::work tx{connection};
+        EXPECT_THROW(tx.exec(statement), pqxx::insufficient_privilege) << role << ": " << statement;
+    };
+    forbidden("shop_account", "delete from accounts");
+    forbidden("shop_account", "update accounts set active = true");
+    forbidden("shop_account", "update accounts set id = 1");
+    forbidden("shop_account", "update sessions set account_id = 1");
+    forbidden("postroom_relay", "select from accounts");
+    forbidden("postroom_relay", "select from sessions");
+}
+
+TEST_F(AccountHttpTest, TakesItsSecretAndItsTimesFromTheEnvironment) {
+    const auto file = std::filesystem::temp_directory_path() / support::unique_name("secret");
+    std::ofstream{file} << "from a file, of more than 32 bytes\n";
+    start({{"SHOP_JWT_SECRET_FILE", file},
+           {"JWT_ACCESS_TOKEN_EXPIRE_SECOND", "10800"},
+           {"JWT_REFRESH_TOKEN_EXPIRE_SECOND", "86400"}});
+    std::filesystem::remove(file);
+    const auto pair = enroll(ada());
+    const auto in = [](int hours) {
+        return domain::token::Tokens{
+            {.secret = "from a file, of more than 32 bytes"},
+            [hours] { return std::chrono::system_clock::now() + std::chrono::hours{hours}; }};
+    };
+    using domain::token::Kind;
+    EXPECT_TRUE(in(2).verify(Kind::access, pair.access));
+    EXPECT_FALSE(in(4).verify(Kind::access, pair.access));
+    EXPECT_TRUE(in(23).verify(Kind::refresh, pair.refresh));
+    EXPECT_FALSE(in(25).verify(Kind::refresh, pair.refresh));
+}
 
 TEST_F(AccountHttpTest, OpensAnAccountAndTellsOfItInOneTransaction) {
     const auto pair = enroll(ada());
