@@ -1,6 +1,5 @@
 #include "http/auth_config.hpp"
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <fstream>
 

@@ -1,13 +1,10 @@
 // The configuration of tokens, passwords and logins: part of read_config.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 
 #include "http/config.hpp"
-
-namespace CLI {
-class App;
-}
 
 namespace http {
 
