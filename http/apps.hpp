@@ -8,5 +8,6 @@ namespace http {
 void add_account(Shop& shop, const ServiceConfig& config);
 void add_order(Shop& shop, const ServiceConfig& config);
 void add_payment(Shop& shop, const ServiceConfig& config);
+void add_product(Shop& shop, const ServiceConfig& config);
 
 }  // namespace http

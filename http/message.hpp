@@ -27,7 +27,8 @@ struct Request {
     std::string remote;
     std::string body{};
     std::map<std::string, std::string> parameters{};  // of the route: {"id", "42"}
-    std::string id{};                                 // for logs and answers
+    std::map<std::string, std::string> query{};  // ?size=10: {"size", "10"}; the first of a name
+    std::string id{};                            // for logs and answers
     domain::Trace trace{};
 
     std::string_view header(std::string_view name) const;  // empty when it is missing

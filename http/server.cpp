@@ -11,6 +11,7 @@ namespace {
 Request translate(const httplib::Request& from) {
     Request request{from.method, from.path, {}, from.remote_addr};
     for (const auto& [name, value] : from.headers) request.headers.emplace(name, value);
+    for (const auto& [name, value] : from.params) request.query.emplace(name, value);
     return request;
 }
 

@@ -17,8 +17,9 @@ import time
 
 TIME_LIMIT_S = 240
 
-PROGRAMS = {"Relay": "relay_test", "InboxHistory": "append_test",
-            "AccountLoginTest": "account_test", "AccountSessionTest": "account_test"}  # of a suite; else chaos_test
+# Of a suite; else chaos_test.
+PROGRAMS = {"AccountLoginTest": "account_test", "AccountSessionTest": "account_test",
+            "InboxHistory": "append_test", "LastUnit": "product_test", "Relay": "relay_test"}
 
 # mutant, or TEST:MUTANT for one that has another test: (row of the fault table; test; what its failure must say)
 MUTANTS = {
@@ -98,6 +99,7 @@ MUTANTS = {
                           r"guesses beyond the limit"),
     "no_reuse_detection": ("–", "AccountSessionTest.EndsTheSessionOfARefreshTokenThatComesTwice",
                            r"a used refresh token counts again"),
+    "read_then_write": (32, "LastUnit.IsBoughtByExactlyOneOfTwoHundred", r"winners=[2-9]"),
     "traced_in_line": ("–", "Relay.WaitsForNoCollectorThatHangs",
                        r"a hanging collector delays events"),
     "watchdog_apart": ("–", "Relay.StopsFeedingTheWatchdogWhileItsMainLoopHangs",

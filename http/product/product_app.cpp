@@ -1,0 +1,25 @@
+#include "http/apps.hpp"
+#include "http/grpc_server.hpp"
+#include "http/product/product_routes.hpp"
+#include "http/product/product_rpc.hpp"
+
+namespace http {
+
+void add_product(Shop& shop, const ServiceConfig& config) {
+    auto& service =
+        add_service(shop, config,
+                    {.hears = {"update-product-inventory", "rollback-product-inventory"},
+                     .tables = {"products", "categories", "reservations", "reservation_items"}});
+    auto products = std::make_shared<domain::product::ProductService>(
+        service.pool(), make_ids(shop.config, service.pool()));
+    shop.parts.push_back(products);
+    product::add_routes(service.dispatcher(), *products, shop.authenticate);
+    product::subscribe(service.consumer());
+    service.attach(std::make_shared<GrpcServer>(
+        GrpcOptions{.service = config.name,
+                    .listen = shop.config.grpc.at(config.name),
+                    .message_limit = product::grpc_message_limit},
+        GrpcServer::Services{product::make_product_rpc(*products, shop.log)}, shop.log));
+}
+
+}  // namespace http
