@@ -9,5 +9,6 @@ void add_account(Shop& shop, const ServiceConfig& config);
 void add_order(Shop& shop, const ServiceConfig& config);
 void add_payment(Shop& shop, const ServiceConfig& config);
 void add_product(Shop& shop, const ServiceConfig& config);
+void add_purchase(Shop& shop, const ServiceConfig& config);
 
 }  // namespace http

@@ -113,6 +113,21 @@ Response Dispatcher::refuse(Request request, const Problem& problem) {
     return finish(request, render(problem, request), "none", Clock::now());
 }
 
+// Its status is sent already: an exception can only end it.
+Stream Dispatcher::guarded(Stream stream, const std::string& request_id) {
+    return [this, stream = std::move(stream), request_id](const Sink& sink,
+                                                          const std::stop_token& stop) {
+        try {
+            return stream(sink, stop);
+        } catch (const std::exception& error) {
+            log_.error(
+                "stream failed",
+                {{"service", service_}, {"request_id", request_id}, {"error", error.what()}});
+            return false;
+        }
+    };
+}
+
 Response Dispatcher::finish(const Request& request, Response response, const std::string& handler,
                             Clock::time_point since) {
     const auto took = Clock::now() - since;
@@ -129,6 +144,7 @@ Response Dispatcher::finish(const Request& request, Response response, const std
                           {"bytes", response.body.size()},
                           {"ms", std::chrono::duration<double, std::milli>(took).count()},
                           {"remote", request.remote}});
+    if (response.stream) response.stream = guarded(std::move(response.stream), request.id);
     response.headers.insert(response.headers.end(), {{"X-Request-Id", request.id},
                                                      {"Cache-Control", "no-store"},
                                                      {"X-Content-Type-Options", "nosniff"}});

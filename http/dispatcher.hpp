@@ -31,6 +31,7 @@ public:
 
 private:
     Outcome serve(const Match& match, Request& request, const ReadBody& read_body);
+    Stream guarded(Stream stream, const std::string& request_id);
     Response finish(const Request& request, Response response, const std::string& handler,
                     std::chrono::steady_clock::time_point since);
 

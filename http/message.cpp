@@ -44,6 +44,16 @@ std::string_view title(int status) {
     }
 }
 
+tl::expected<std::int64_t, Problem> parse_id(std::string_view text, const std::string& name) {
+    std::int64_t id = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    if (error != std::errc{} || end != text.data() + text.size() || id < 1) {
+        return tl::unexpected(
+            Problem{400, "must be a whole number from 1 to 9223372036854775807", name});
+    }
+    return id;
+}
+
 }  // namespace
 
 bool IgnoringCase::operator()(std::string_view left, std::string_view right) const {
@@ -99,14 +109,14 @@ Response render(const Problem& problem, const Request& request) {
 }
 
 tl::expected<std::int64_t, Problem> id_parameter(const Request& request, const std::string& name) {
-    const std::string_view text = request.parameters.at(name);
-    std::int64_t id = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (error != std::errc{} || end != text.data() + text.size() || id < 1) {
-        return tl::unexpected(
-            Problem{400, "must be a whole number from 1 to 9223372036854775807", name});
-    }
-    return id;
+    return parse_id(request.parameters.at(name), name);
+}
+
+tl::expected<std::int64_t, Problem> id_query(const Request& request, const std::string& name) {
+    const auto found = request.query.find(name);
+    if (found == request.query.end())
+        return tl::unexpected(Problem{400, "is required in the query", name});
+    return parse_id(found->second, name);
 }
 
 }  // namespace http

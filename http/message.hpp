@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -34,12 +35,22 @@ struct Request {
     std::string_view header(std::string_view name) const;  // empty when it is missing
 };
 
+// Sends some of a body; false once the client is gone, or too slow for the server's write_timeout.
+using Sink = std::function<bool(std::string_view)>;
+
+// A body that comes bit by bit: called until it returns false. It holds its connection's thread all
+// the while, so whoever hands such bodies out bounds their number. It may wait for what comes next,
+// but not once stop is requested, which is when the server stops: then it says its last word, and
+// returns false.
+using Stream = std::function<bool(const Sink& sink, const std::stop_token& stop)>;
+
 struct Response {
     int status = 200;
     std::string body{};
     std::string content_type = "application/json";
     std::vector<std::pair<std::string, std::string>> headers{};
     bool close = false;  // the connection cannot be used on: part of the request was not read
+    Stream stream{};     // instead of body; the end of the connection is its end
 };
 
 // An error answer before it is written: becomes RFC 9457 problem details.
@@ -65,5 +76,8 @@ Response render(const Problem& problem, const Request& request);
 
 // A path parameter as an id: 1 … 2^63-1 in plain decimal digits.
 tl::expected<std::int64_t, Problem> id_parameter(const Request& request, const std::string& name);
+
+// The same of a query parameter, which may be missing: a problem, too.
+tl::expected<std::int64_t, Problem> id_query(const Request& request, const std::string& name);
 
 }  // namespace http

@@ -19,9 +19,27 @@ Request translate(const httplib::Request& from) {
 // writing could fail (see below), so its headers fail: such a client gets no answer.
 constexpr auto unanswered = "X-Unanswered";
 
-void answer(const httplib::Request& request, const Response& from, httplib::Response& to) {
+void stream(const Stream& body, const std::string& content_type, const std::stop_token& stop,
+            httplib::Response& to) {
+    to.set_header("Connection", "close");
+    to.set_content_provider(content_type, [body, stop](std::size_t, httplib::DataSink& sink) {
+        const Sink write = [&](std::string_view part) {
+            return sink.write(part.data(), part.size());
+        };
+        while (body(write, stop)) {
+        }
+        return false;  // closes the connection, as below
+    });
+}
+
+void answer(const httplib::Request& request, const Response& from, const std::stop_token& stop,
+            httplib::Response& to) {
     to.status = from.status;
     for (const auto& [name, value] : from.headers) to.set_header(name, value);
+    if (from.stream && request.method != "HEAD") {
+        stream(from.stream, from.content_type, stop, to);
+        return;
+    }
     if (!from.close) {
         to.set_content(from.body, from.content_type);
         return;
@@ -140,7 +158,10 @@ public:
         if (!server_.listen_after_bind() && options_.on_failure) options_.on_failure();
     }
     void wait_until_running() { server_.wait_until_ready(); }
-    void stop() { server_.stop(); }
+    void stop() {
+        stopping_.request_stop();
+        server_.stop();
+    }
 
 private:
     void set_bounds() {
@@ -162,20 +183,20 @@ private:
             const_cast<httplib::Request&>(request).ranges.clear();
             if (const auto fault = framing_fault(request)) {
                 const Problem problem{400, "the request has " + *fault, {}, {}, true};
-                answer(request, dispatcher_.refuse(translate(request), problem), response);
+                reply(request, dispatcher_.refuse(translate(request), problem), response);
                 return Server::HandlerResponse::Handled;
             }
             if (request.method == "POST" || request.method == "PUT" || request.method == "PATCH") {
                 return Server::HandlerResponse::Unhandled;
             }
-            answer(request, dispatcher_.dispatch(translate(request), {}), response);
+            reply(request, dispatcher_.dispatch(translate(request), {}), response);
             return Server::HandlerResponse::Handled;
         });
         const auto with_body = [this](const auto& request, auto& response, const auto& reader) {
             const auto read = [&](std::string& body) {
                 return read_body(request, reader, options_, body);
             };
-            answer(request, dispatcher_.dispatch(translate(request), read), response);
+            reply(request, dispatcher_.dispatch(translate(request), read), response);
         };
         server_.Post(".*", with_body);
         server_.Put(".*", with_body);
@@ -186,7 +207,7 @@ private:
                 // cpp-httplib refused it: what follows in the connection cannot be trusted.
                 const Problem problem{
                     response.status, "the request is malformed or too long", {}, {}, true};
-                answer(request, dispatcher_.refuse(translate(request), problem), response);
+                reply(request, dispatcher_.refuse(translate(request), problem), response);
                 return Server::HandlerResponse::Handled;
             });
         server_.set_header_writer([](httplib::Stream& stream, httplib::Headers& headers) {
@@ -199,8 +220,13 @@ private:
         });
     }
 
+    void reply(const httplib::Request& request, const Response& from, httplib::Response& to) {
+        answer(request, from, stopping_.get_token(), to);
+    }
+
     const ServerOptions options_;
     Dispatcher& dispatcher_;
+    std::stop_source stopping_;
     httplib::Server server_;
     int socket_ = -1;
     std::string address_;

@@ -35,7 +35,8 @@ public:
     // host:port as bound.
     const std::string& address() const { return address_; }
 
-    // Accepts no more connections, finishes the requests that have arrived, and returns.
+    // Accepts no more connections, finishes the requests that have arrived, ends the streams, and
+    // returns.
     void stop();
 
 private:

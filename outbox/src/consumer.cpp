@@ -52,6 +52,11 @@ Consumer& Consumer::on(std::string type, Handler handler) {
     return *this;
 }
 
+Consumer& Consumer::after_batch(std::function<void()> call) {
+    runner_->after_batch(std::move(call));
+    return *this;
+}
+
 void Consumer::run(const std::stop_token& stop) { runner_->run(stop); }
 ConsumerCounts Consumer::counts() const { return runner_->counts(); }
 bool Consumer::ready() const { return runner_->ready(); }

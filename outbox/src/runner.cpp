@@ -68,6 +68,7 @@ void Consumer::Runner::run(const std::stop_token& stop) {
             for (std::size_t i = 0; i < share.outcomes.size() && whole; ++i)
                 whole = settle(*share.deliveries[i], share.outcomes[i], stop);
         }
+        if (after_batch_) after_batch_();
         faults::crash_point("after_commit");
         commit();
     }

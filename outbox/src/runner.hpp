@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <random>
 #include <stop_token>
@@ -24,6 +25,7 @@ public:
     explicit Runner(ConsumerOptions options);
 
     void on(std::string type, Handler handler);
+    void after_batch(std::function<void()> call) { after_batch_ = std::move(call); }
     void run(const std::stop_token& stop);
     ConsumerCounts counts() const;
     bool ready() const { return ready_ && database_well_; }
@@ -46,6 +48,7 @@ private:
 
     ConsumerOptions options_;
     Handlers handlers_;
+    std::function<void()> after_batch_;
     std::vector<std::unique_ptr<Worker>> workers_;
     Offsets offsets_;
     Waiting waiting_;

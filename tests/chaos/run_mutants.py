@@ -19,7 +19,9 @@ TIME_LIMIT_S = 240
 
 # Of a suite; else chaos_test.
 PROGRAMS = {"AccountLoginTest": "account_test", "AccountSessionTest": "account_test",
-            "InboxHistory": "append_test", "LastUnit": "product_test", "Relay": "relay_test"}
+            "InboxHistory": "append_test", "LastUnit": "product_test",
+            "PurchaseEvents": "purchase_test", "PurchaseHttp": "purchase_test",
+            "Relay": "relay_test"}
 
 # mutant, or TEST:MUTANT for one that has another test: (row of the fault table; test; what its failure must say)
 MUTANTS = {
@@ -90,6 +92,10 @@ MUTANTS = {
     "undrained": (27, "Rebalance.WhileEventsFlowLosesRepeatsAndReordersNoEffect",
                   r"missing=[1-9]"),
     "check_then_insert": (28, "ConsumerCrash.ConcurrentCopiesTakeEffectOnce", r"twice=[1-9]"),
+    "no_purchase_key": (28, "PurchaseHttp.MakesOnePurchaseOfFiftyEqualRequestsAtOnce",
+                        r"purchases=([2-9]|\d\d)"),
+    "no_terminal_state": (30, "PurchaseEvents.ChangeNothingOnceThePurchaseHasEnded",
+                          r"changes=[4-9]"),
     "short_purge": (29, "InboxHistory.ForgetsTheDaysBeyondRetentionAndRefusesTheirEvents",
                     r"applied twice"),
     "soak:no_inbox": ("–", "Soak.OfEveryFaultInTurnLosesNothingAndRepeatsNoEffect", r"twice=[1-9]"),

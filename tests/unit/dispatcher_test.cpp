@@ -22,6 +22,13 @@ protected:
         dispatcher.on("GET", "/broken", [](const Request&) -> Outcome {
             throw std::runtime_error("password=hunter2");
         });
+        dispatcher.on("GET", "/endless", [](const Request& request) -> Outcome {
+            return id_query(request, "id").map([](std::int64_t) {
+                return Response{.stream = [](const Sink&, const std::stop_token&) -> bool {
+                    throw pqxx::broken_connection("host=10.0.0.1");
+                }};
+            });
+        });
         dispatcher.on("GET", "/away", [](const Request&) -> Outcome {
             throw pqxx::broken_connection("host=10.0.0.1");
         });
@@ -69,6 +76,23 @@ TEST_F(DispatcherTest, RefusesIdsThatAreNoPositiveNumber) {
         EXPECT_EQ(get("/things/" + std::string{id}).status, 400) << id;
     }
     EXPECT_EQ(get("/things/9223372036854775807").status, 200);
+}
+
+TEST_F(DispatcherTest, ReadsAnIdFromTheQuery) {
+    EXPECT_EQ(get("/endless").status, 400);
+    Request request{"GET", "/endless", {}, "here"};
+    request.query.emplace("id", "0");
+    EXPECT_EQ(dispatcher.dispatch(request, {}).status, 400);
+    request.query["id"] = "7";
+    EXPECT_EQ(dispatcher.dispatch(request, {}).status, 200);
+}
+
+TEST_F(DispatcherTest, EndsAStreamThatFails) {
+    Request request{"GET", "/endless", {}, "here"};
+    request.query.emplace("id", "7");
+    const auto response = dispatcher.dispatch(request, {});
+    ASSERT_TRUE(response.stream);
+    EXPECT_FALSE(response.stream([](std::string_view) { return true; }, {}));
 }
 
 TEST_F(DispatcherTest, SaysWhichMethodsAPathHas) {

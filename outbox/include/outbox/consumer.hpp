@@ -90,6 +90,10 @@ public:
     // Before run(). One handler a type; throws std::invalid_argument for a second.
     Consumer& on(std::string type, Handler handler);
 
+    // Before run(). Called after each batch, when its transactions have ended, from run()'s thread:
+    // whoever waits for their effects may look. Must be quick, and not throw.
+    Consumer& after_batch(std::function<void()> call);
+
     // Consumes until told to stop: then finishes what is in hand, commits its offsets and leaves
     // the group. Waits for servers that are away, as long as it takes. Throws only what no waiting
     // mends.

@@ -1,0 +1,95 @@
+#include "domain/purchase/purchase_service.hpp"
+
+#include <format>
+#include <outbox/append.hpp>
+
+#include "domain/transact.hpp"
+#include "faults.hpp"
+
+namespace domain::purchase {
+namespace {
+
+tl::expected<PurchaseId, Refusal> repeat(const Purchase& first, const PlacePurchase& command) {
+    if (fulfils(first, command)) return first.id;
+    return tl::unexpected(Refusal{Refusal::Reason::reused_key,
+                                  "this Idempotency-Key was used for another purchase",
+                                  "Idempotency-Key"});
+}
+
+outbox::Event created(const Purchase& purchase, const Trace& trace) {
+    const auto now =
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    return {.aggregate_type = "purchase",
+            .aggregate_id = std::to_string(purchase.id.value),
+            .type = "CreatePurchase",
+            .content = outbox::Json{create_purchase(purchase, now)},
+            .headers = trace.headers()};
+}
+
+}  // namespace
+
+PurchaseService::PurchaseService(Pool& pool, IdMaker make_id)
+    : pool_(pool), make_id_(std::move(make_id)) {}
+
+tl::expected<std::optional<PurchaseId>, Refusal> PurchaseService::find_first(
+    const PlacePurchase& command) {
+    using Found = tl::expected<std::optional<PurchaseId>, Refusal>;
+    if (command.idempotency_key.empty()) return std::nullopt;
+    return transact(pool_, [&](pqxx::work& tx) -> Found {
+        const auto first = store::find_by_key(tx, command.customer, command.idempotency_key);
+        if (!first) return std::nullopt;
+        return repeat(first->purchase, command);
+    });
+}
+
+tl::expected<PurchaseId, Refusal> PurchaseService::place(const PlacePurchase& command,
+                                                         const Offers& offers, const Trace& trace) {
+    const auto purchase = purchase::place(PurchaseId{make_id_()}, command, offers);
+    if (!purchase) {
+        // The request that the key comes from may have been served, and the stock gone, since it
+        // was looked up.
+        const auto first = find_first(command);
+        if (!first) return tl::unexpected(first.error());
+        if (*first) return **first;
+        return tl::unexpected(purchase.error());
+    }
+    const auto& key = command.idempotency_key;
+    const auto run = [&](pqxx::work& tx) -> tl::expected<PurchaseId, Refusal> {
+        if (!store::insert(tx, *purchase, faults::mutant("no_purchase_key") ? "" : key)) {
+            return repeat(store::find_by_key(tx, command.customer, key).value().purchase, command);
+        }
+        outbox::append(tx, created(*purchase, trace));
+        return purchase->id;
+    };
+    // With a key, a second run after an unknown outcome finds what the first one committed.
+    return transact(pool_, run, {.repeatable = !key.empty()});
+}
+
+std::optional<store::View> PurchaseService::find(PurchaseId id, CustomerId customer) {
+    auto view = transact(pool_, [&](pqxx::work& tx) { return store::find(tx, id); });
+    if (view && view->purchase.customer != customer) return std::nullopt;
+    return view;
+}
+
+std::vector<store::Event> PurchaseService::events(PurchaseId id, std::int64_t after, int limit) {
+    return transact(pool_, [&](pqxx::work& tx) { return store::events(tx, id, after, limit); });
+}
+
+std::map<PurchaseId, std::int64_t> PurchaseService::last_seqs(const std::vector<PurchaseId>& ids) {
+    return transact(pool_, [&](pqxx::work& tx) { return store::last_seqs(tx, ids); });
+}
+
+tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, const Change& change) {
+    const auto found = store::lock(tx, change.id);
+    if (!found) {
+        return tl::unexpected(Refusal{Refusal::Reason::unknown,
+                                      std::format("there is no purchase {}", change.id.value)});
+    }
+    // A new purchase is where the first change takes it: the first step is asked for.
+    const bool first = found->last_seq == 0;
+    if (first || moves(found->state, change.state) || faults::mutant("no_terminal_state"))
+        store::record(tx, change);
+    return {};
+}
+
+}  // namespace domain::purchase

@@ -1,0 +1,132 @@
+#include "domain/purchase/purchase_store.hpp"
+
+#include <pqxx/pqxx>
+
+namespace domain::purchase::store {
+namespace {
+
+constexpr auto insert_purchase = R"(
+insert into purchases (id, customer_id, currency_code, amount, idempotency_key)
+values ($1, $2, $3, $4, nullif($5, ''))
+on conflict (customer_id, idempotency_key) do nothing)";
+
+constexpr auto insert_items = R"(
+insert into purchase_items (purchase_id, product_id, quantity, price)
+select $1, * from unnest($2::bigint[], $3::bigint[], $4::bigint[]))";
+
+constexpr auto select_by_key = R"(
+select id from purchases where customer_id = $1 and idempotency_key = $2)";
+
+constexpr auto select_purchase = R"(
+select customer_id, currency_code, amount, status, step, success, last_seq
+from purchases where id = $1)";
+
+constexpr auto select_items = R"(
+select product_id, quantity, price from purchase_items where purchase_id = $1 order by product_id)";
+
+constexpr auto select_for_update = R"(
+select status, step, success, last_seq from purchases where id = $1 for update)";
+
+constexpr auto record_change = R"(
+with moved as (
+    update purchases
+    set status = $2, step = $3, success = $4, last_seq = last_seq + 1, updated_at = clock_timestamp()
+    where id = $1 returning last_seq)
+insert into purchase_event (purchase_id, seq, step, status, success, at)
+select $1, last_seq, $3, $2, $4, 'epoch'::timestamptz + $5::bigint * interval '1 ms' from moved)";
+
+constexpr auto select_events = R"(
+select seq, status, step, success, (extract(epoch from at) * 1000)::bigint
+from purchase_event where purchase_id = $1 and seq > $2 order by seq limit $3)";
+
+constexpr auto select_last_seqs = R"(
+select id, last_seq from purchases where id = any ($1))";
+
+State state(int status, int step, std::optional<bool> success) {
+    return {static_cast<Status>(status), static_cast<Step>(step), success};
+}
+
+}  // namespace
+
+bool insert(pqxx::transaction_base& tx, const Purchase& purchase,
+            const std::string& idempotency_key) {
+    const auto inserted =
+        tx.exec(insert_purchase, pqxx::params{purchase.id.value, purchase.customer.value,
+                                              purchase.amount.currency.code(),
+                                              purchase.amount.minor, idempotency_key});
+    if (inserted.affected_rows() == 0) return false;
+    std::vector<std::int64_t> products, quantities, prices;
+    for (const auto& item : purchase.items) {
+        products.push_back(item.product.value);
+        quantities.push_back(item.quantity);
+        prices.push_back(item.price);
+    }
+    tx.exec(insert_items, pqxx::params{purchase.id.value, products, quantities, prices}).no_rows();
+    return true;
+}
+
+std::optional<View> find(pqxx::transaction_base& tx, PurchaseId id) {
+    const auto row = tx.exec(select_purchase, pqxx::params{id.value}).opt_row();
+    if (!row) return std::nullopt;
+    const auto [customer, currency, amount, status, step, success, last_seq] =
+        row->as<std::int64_t, std::string, std::int64_t, int, int, std::optional<bool>,
+                std::int64_t>();
+    View view{{id, CustomerId{customer}, {amount, Currency::parse(currency).value()}, {}},
+              state(status, step, success),
+              last_seq};
+    for (const auto& [product, quantity, price] :
+         tx.query<std::int64_t, std::int64_t, std::int64_t>(select_items, pqxx::params{id.value})) {
+        view.purchase.items.push_back({ProductId{product}, quantity, price});
+    }
+    return view;
+}
+
+std::optional<View> find_by_key(pqxx::transaction_base& tx, CustomerId customer,
+                                const std::string& key) {
+    const auto row = tx.exec(select_by_key, pqxx::params{customer.value, key}).opt_row();
+    if (!row) return std::nullopt;
+    return find(tx, PurchaseId{(*row)[0].as<std::int64_t>()});
+}
+
+std::optional<Place> lock(pqxx::transaction_base& tx, PurchaseId id) {
+    const auto row = tx.exec(select_for_update, pqxx::params{id.value}).opt_row();
+    if (!row) return std::nullopt;
+    const auto [status, step, success, last_seq] =
+        row->as<int, int, std::optional<bool>, std::int64_t>();
+    return Place{state(status, step, success), last_seq};
+}
+
+void record(pqxx::transaction_base& tx, const Change& change) {
+    tx.exec(record_change, pqxx::params{change.id.value, static_cast<int>(change.state.status),
+                                        static_cast<int>(change.state.step), change.state.success,
+                                        change.at.time_since_epoch().count()})
+        .no_rows();
+}
+
+std::vector<Event> events(pqxx::transaction_base& tx, PurchaseId id, std::int64_t after,
+                          int limit) {
+    std::vector<Event> found;
+    for (const auto& [seq, status, step, success, at] :
+         tx.query<std::int64_t, int, int, std::optional<bool>, std::int64_t>(
+             select_events, pqxx::params{id.value, after, limit})) {
+        const Change change{id, state(status, step, success),
+                            std::chrono::sys_time{std::chrono::milliseconds{at}}};
+        found.push_back({seq, change});
+    }
+    return found;
+}
+
+std::map<PurchaseId, std::int64_t> last_seqs(pqxx::transaction_base& tx,
+                                             const std::vector<PurchaseId>& ids) {
+    std::vector<std::int64_t> numbers;
+    numbers.reserve(ids.size());
+    for (const auto id : ids) numbers.push_back(id.value);
+    std::map<PurchaseId, std::int64_t> found;
+    for (const auto& [id, seq] :
+         tx.query<std::int64_t, std::int64_t>(select_last_seqs, pqxx::params{numbers})) {
+        found.emplace(PurchaseId{id}, seq);
+    }
+    return found;
+}
+
+}  // namespace domain::purchase::store

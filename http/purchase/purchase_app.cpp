@@ -1,0 +1,18 @@
+#include "http/apps.hpp"
+#include "http/purchase/purchase_routes.hpp"
+
+namespace http {
+
+void add_purchase(Shop& shop, const ServiceConfig& config) {
+    auto& service = add_service(shop, config,
+                                {.hears = {"purchase-result"},
+                                 .tables = {"purchases", "purchase_items", "purchase_event"}});
+    auto& pool = service.pool();
+    auto parts = std::make_shared<purchase::Parts>(
+        pool, make_ids(shop.config, pool), shop.config.grpc.at("product"), shop.authenticate);
+    shop.parts.push_back(parts);
+    purchase::add_routes(service.dispatcher(), *parts);
+    purchase::subscribe(service.consumer(), parts->feed);
+}
+
+}  // namespace http
