@@ -6,6 +6,7 @@
 namespace http {
 
 void add_account(Shop& shop, const ServiceConfig& config);
+void add_orchestrator(Shop& shop, const ServiceConfig& config);
 void add_order(Shop& shop, const ServiceConfig& config);
 void add_payment(Shop& shop, const ServiceConfig& config);
 void add_product(Shop& shop, const ServiceConfig& config);

@@ -136,6 +136,7 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
                   .machine = std::nullopt,
                   .connections = 16,
                   .start_timeout = std::chrono::seconds{30},
+                  .orchestrator = {},
                   .drain = std::chrono::seconds{0}};
     std::map<std::string, ServiceFlags> flags;
     std::vector<std::string> names;
@@ -153,9 +154,11 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
     }
     add_shared(serve, config, seconds);
     AuthFlags auth{serve, config};
+    OrchestratorFlags orchestrator{serve, config.orchestrator};
     try {
         app.parse(argc, argv);
         auth.read(config);
+        orchestrator.read();
         if (std::ranges::contains(names, "all")) names = servable;
         std::ranges::sort(names);
         names.erase(std::ranges::unique(names).begin(), names.end());

@@ -10,6 +10,7 @@
 
 #include "domain/account/options.hpp"
 #include "domain/token.hpp"
+#include "http/orchestrator/orchestrator_config.hpp"
 
 namespace http {
 
@@ -34,6 +35,7 @@ struct Config {
     std::optional<std::uint16_t> machine;
     std::size_t connections;  // to each service's database, besides the consumer's
     std::chrono::seconds start_timeout;
+    OrchestratorConfig orchestrator;
     std::chrono::seconds drain;  // between /readyz turning 503 and the last accepted connection
 };
 

@@ -15,11 +15,9 @@
 namespace {
 
 const std::map<std::string, void (*)(http::Shop&, const http::ServiceConfig&)> apps{
-    {"account", http::add_account},
-    {"order", http::add_order},
-    {"payment", http::add_payment},
-    {"product", http::add_product},
-    {"purchase", http::add_purchase}};
+    {"account", http::add_account}, {"orchestrator", http::add_orchestrator},
+    {"order", http::add_order},     {"payment", http::add_payment},
+    {"product", http::add_product}, {"purchase", http::add_purchase}};
 
 // These serve without knowing who asks, and so without the secret of tokens.
 const std::set<std::string> anonymous{"orchestrator", "order", "payment"};

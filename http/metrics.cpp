@@ -42,18 +42,25 @@ void Metrics::observe(const Observation& seen) {
 
 void Metrics::add_counter(const std::string& name, const std::string& help,
                           const std::string& label, Counts counts) {
-    counters_.push_back({service_ + "_" + name, help, label, std::move(counts)});
+    readings_.push_back(
+        {prometheus::MetricType::Counter, service_ + "_" + name, help, label, std::move(counts)});
+}
+
+void Metrics::add_gauge(const std::string& name, const std::string& help, const std::string& label,
+                        Counts counts) {
+    readings_.push_back(
+        {prometheus::MetricType::Gauge, service_ + "_" + name, help, label, std::move(counts)});
 }
 
 std::string Metrics::text() const {
     auto families = registry_.Collect();
-    for (const auto& counter : counters_) {
-        prometheus::MetricFamily family{
-            counter.name, counter.help, prometheus::MetricType::Counter, {}};
-        for (const auto& [value, count] : counter.counts()) {
+    for (const auto& reading : readings_) {
+        prometheus::MetricFamily family{reading.name, reading.help, reading.type, {}};
+        for (const auto& [value, count] : reading.counts()) {
             prometheus::ClientMetric metric;
-            metric.label.push_back({counter.label, value});
+            metric.label.push_back({reading.label, value});
             metric.counter.value = count;
+            metric.gauge.value = count;
             family.metric.push_back(std::move(metric));
         }
         families.push_back(std::move(family));

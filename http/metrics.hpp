@@ -32,17 +32,20 @@ public:
     prometheus::Gauge& inflight(const std::string& handler, const std::string& method);
     void observe(const Observation& observation);
 
-    // Counts that only grow, read at each scrape: SERVICE_NAME{kind}. Added before the first
-    // scrape.
+    // Counts, read at each scrape: SERVICE_NAME{kind}. Added before the first scrape. A counter
+    // only grows; a gauge does not.
     using Counts = std::function<std::map<std::string, double>()>;
     void add_counter(const std::string& name, const std::string& help, const std::string& label,
                      Counts counts);
+    void add_gauge(const std::string& name, const std::string& help, const std::string& label,
+                   Counts counts);
 
     // The text exposition format, version 0.0.4.
     std::string text() const;
 
 private:
-    struct Counter {
+    struct Reading {
+        prometheus::MetricType type;
         std::string name, help, label;
         Counts counts;
     };
@@ -52,7 +55,7 @@ private:
     prometheus::Family<prometheus::Histogram>& duration_;
     prometheus::Family<prometheus::Gauge>& inflight_;
     prometheus::Family<prometheus::Histogram>& size_;
-    std::vector<Counter> counters_;
+    std::vector<Reading> readings_;
 };
 
 }  // namespace http

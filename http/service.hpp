@@ -54,8 +54,8 @@ public:
     Service(Options options, Log& log);
 
     domain::Pool& pool() { return pool_; }
-    Metrics& metrics() { return metrics_; }
     Dispatcher& dispatcher() { return dispatcher_; }
+    Metrics& metrics() { return metrics_; }
     outbox::Consumer& consumer() { return consumer_.value(); }  // only with topics
 
     void attach(std::shared_ptr<Companion> companion);  // before start

@@ -21,7 +21,7 @@ TIME_LIMIT_S = 240
 PROGRAMS = {"AccountLoginTest": "account_test", "AccountSessionTest": "account_test",
             "InboxHistory": "append_test", "LastUnit": "product_test",
             "PurchaseEvents": "purchase_test", "PurchaseHttp": "purchase_test",
-            "Relay": "relay_test"}
+            "Relay": "relay_test", "SagaCrash": "orchestrator_test"}
 
 # mutant, or TEST:MUTANT for one that has another test: (row of the fault table; test; what its failure must say)
 MUTANTS = {
@@ -106,6 +106,8 @@ MUTANTS = {
     "no_reuse_detection": ("–", "AccountSessionTest.EndsTheSessionOfARefreshTokenThatComesTwice",
                            r"a used refresh token counts again"),
     "read_then_write": (32, "LastUnit.IsBoughtByExactlyOneOfTwoHundred", r"winners=[2-9]"),
+    "step_not_persisted": (30, "SagaCrash.BeforeAndAfterEachReplyLeavesEveryPurchaseOneEnd",
+                           r"purchases without an end: [1-9]"),
     "traced_in_line": ("–", "Relay.WaitsForNoCollectorThatHangs",
                        r"a hanging collector delays events"),
     "watchdog_apart": ("–", "Relay.StopsFeedingTheWatchdogWhileItsMainLoopHangs",

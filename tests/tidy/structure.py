@@ -41,6 +41,8 @@ BUILT_SQL = [
     re.compile(r'\+=?\s*"\s*(?:where|and|values|order by|limit)\b', re.IGNORECASE),
     re.compile(r'f"%s[^"\n]*\{' % VERB, re.IGNORECASE),
 ]
+# A service of http/ whose context has another name.
+OWN_CONTEXT = {"orchestrator": "saga"}
 # Files that may build SQL, each with its reason.
 BUILDS_SQL = {
     "relay/table_source.cpp": "COPY takes no parameters; in go numbers and the server's snapshots",
@@ -86,7 +88,7 @@ def contexts(path, text):
     """Services share events, never types; a context's pure file knows neither SQL nor JSON."""
     if path.suffix not in CPP or len(path.parts) < 3 or path.parts[0] not in ("domain", "http"):
         return
-    context = path.parts[1]
+    context = OWN_CONTEXT.get(path.parts[1], path.parts[1])
     pure = path.parts[0] == "domain" and path.stem == context
     for found in INCLUDE.finditer(text):
         name = found.group(1)

@@ -1,0 +1,173 @@
+#include "domain/saga/saga_service.hpp"
+
+#include <exception>
+#include <faults.hpp>
+#include <format>
+#include <outbox/append.hpp>
+#include <utility>
+
+#include "domain/transact.hpp"
+
+namespace domain::saga {
+namespace {
+
+constexpr std::array step_names{"UPDATE_PRODUCT_INVENTORY", "CREATE_ORDER", "CREATE_PAYMENT"};
+constexpr std::array status_names{"EXECUTE", "SUCCESS", "FAILED", "ROLLBACK", "ROLLBACK_FAILED"};
+
+const char* name_of(Step step) { return step_names.at(std::to_underlying(step)); }
+
+Command awaited(const Saga& saga) { return {saga.step, saga.state == State::compensating}; }
+
+std::string describe(const Input& input, const Saga& saga) {
+    if (std::holds_alternative<Retry>(input)) return "operator: retry";
+    if (std::holds_alternative<Compensate>(input)) return "operator: compensate";
+    if (const auto* force = std::get_if<Force>(&input)) {
+        return std::format("operator: force {} {}", name_of(force->step),
+                           force->success ? "success" : "failure");
+    }
+    return std::format("time-out of {}, try {}", event_type(awaited(saga)), saga.tries);
+}
+
+std::string describe(const Decision& decision) {
+    std::string text{decision.note};
+    for (const auto& [status, step, success] : decision.results) {
+        text += std::format("; {} {}", status_names.at(std::to_underlying(status)), name_of(step));
+        if (success) text += *success ? ", the end: success" : ", the end: failure";
+    }
+    return text;
+}
+
+// Commands, then results: one publication of all that the decision says.
+std::vector<outbox::Event> events_of(const store::Row& row, const Decision& decision,
+                                     const Trace& trace) {
+    const auto key = std::to_string(row.id.value);
+    const auto now = std::chrono::system_clock::now();
+    std::vector<outbox::Event> events;
+    for (const auto& command : decision.commands) {
+        events.push_back({.aggregate_type = std::string{aggregate_type(command)},
+                          .aggregate_id = key,
+                          .type = std::string{event_type(command)},
+                          .content = outbox::Json{command_json(row.id, row.purchase, now)},
+                          .headers = trace.headers()});
+    }
+    for (const auto& result : decision.results) {
+        events.push_back({.aggregate_type = "purchase-result",
+                          .aggregate_id = key,
+                          .type = "PurchaseResult",
+                          .content = outbox::Json{result_json(row.id, result, now)},
+                          .headers = trace.headers()});
+    }
+    return events;
+}
+
+std::map<std::string, double> by_step(const auto& counts) {
+    std::map<std::string, double> named;
+    for (std::size_t step = 0; step < counts.size(); ++step)
+        named[step_names.at(step)] = static_cast<double>(counts.at(step));
+    return named;
+}
+
+}  // namespace
+
+void SagaService::begin(pqxx::transaction_base& tx, const CreatePurchase& event,
+                        const Source& source) {
+    faults::crash_point("saga_before_transition");
+    const auto decision = saga::begin(policy_);
+    const store::Row row{event.id, decision.saga, event.purchase, source.trace};
+    const store::Entry entry{"CreatePurchase", {}, source.event, source.trace};
+    if (store::insert(tx, row, decision.wait.value())) return carry_out(tx, row, decision, entry);
+    const auto first = store::lock(tx, event.id).value();
+    carry_out(tx, first, {.saga = first.saga, .note = "begun before: changes nothing"}, entry);
+}
+
+tl::expected<void, Refusal> SagaService::hear(pqxx::transaction_base& tx, const Answer& event,
+                                              const Source& source) {
+    const auto row = store::lock(tx, event.id);
+    if (!row) {
+        return tl::unexpected(
+            Refusal{Refusal::Reason::unknown, std::format("there is no saga {}", event.id.value)});
+    }
+    faults::crash_point("saga_before_transition");
+    const auto decision = transition(row->saga, event.reply, policy_);
+    store::save(tx, *row, decision);
+    const auto type = event_type({event.reply.step, event.reply.compensation});
+    carry_out(tx, *row, decision,
+              {std::format("reply to {}: {}", type, event.reply.success ? "success" : "failure"),
+               event.error_message, source.event, source.trace});
+    return {};
+}
+
+bool SagaService::sweep_one(Pool& pool, std::vector<std::int64_t>& passed) {
+    std::optional<std::int64_t> picked;
+    const auto run = [&](pqxx::work& tx) {
+        picked.reset();
+        const auto due = store::lock_due(tx, passed);
+        if (!due) return false;
+        const auto& [row, input, reason] = *due;
+        picked = row.id.value;
+        faults::crash_point("saga_before_transition");
+        const auto decision = transition(row.saga, input, policy_);
+        store::save(tx, row, decision);
+        if (std::holds_alternative<TimedOut>(input)) {
+            ++time_outs_.at(std::to_underlying(row.saga.step));
+        } else {
+            store::finish_request(tx, row.id);
+        }
+        carry_out(
+            tx, row, decision,
+            {describe(input, row.saga), reason, std::nullopt, continue_trace(row.trace.headers())});
+        return true;
+    };
+    // A second run after an unknown outcome finds nothing due, or another saga.
+    const auto pass = [&] {
+        if (picked) passed.push_back(*picked);
+    };
+    try {
+        const bool found = transact(pool, run, {.repeatable = true});
+        pass();
+        if (found) faults::crash_point("saga_after_sweep");
+        return found;
+    } catch (...) {
+        pass();
+        throw;
+    }
+}
+
+int SagaService::sweep(Pool& pool, int limit) {
+    std::vector<std::int64_t> passed;
+    std::exception_ptr failure;
+    for (bool more = true; more && std::cmp_less(passed.size(), limit);) {
+        const auto before = passed.size();
+        try {
+            more = sweep_one(pool, passed);
+        } catch (...) {
+            failure = std::current_exception();
+            more = passed.size() > before;  // else it was no saga's fault
+        }
+    }
+    if (failure) std::rethrow_exception(failure);
+    return static_cast<int>(passed.size());
+}
+
+void SagaService::carry_out(pqxx::transaction_base& tx, const store::Row& row,
+                            const Decision& decision, store::Entry entry) {
+    entry.decision = describe(decision);
+    const auto events = events_of(row, decision, entry.trace);
+    for (const auto& event : events) entry.sent.push_back(event.type);
+    for (const auto& id : outbox::append(tx, events)) entry.sent_ids.push_back(id.to_string());
+    store::write(tx, row.id, entry);
+    for (const auto& [step, compensation] : decision.commands)
+        if (compensation) ++compensations_.at(std::to_underlying(step));
+    if (decision.saga.ended() && !row.saga.ended())
+        ++(decision.saga.state == State::completed ? completed_ : compensated_);
+    faults::crash_point("saga_before_commit");
+}
+
+std::map<std::string, double> SagaService::ends() const {
+    return {{"COMPLETED", static_cast<double>(completed_)},
+            {"COMPENSATED", static_cast<double>(compensated_)}};
+}
+std::map<std::string, double> SagaService::time_outs() const { return by_step(time_outs_); }
+std::map<std::string, double> SagaService::compensations() const { return by_step(compensations_); }
+
+}  // namespace domain::saga

@@ -1,0 +1,129 @@
+#include "http/orchestrator/orchestrator_routes.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+#include <array>
+#include <utility>
+
+#include "domain/saga/saga_operate.hpp"
+#include "http/json_body.hpp"
+
+namespace http::orchestrator {
+namespace {
+
+namespace saga = domain::saga;
+using domain::PurchaseId;
+
+using Hash = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
+
+Hash hash_of(std::string_view text) {
+    Hash hash;
+    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), hash.data());
+    return hash;
+}
+
+// Serves a request that has the token. Hashes of the same length, compared whole: neither length
+// nor content of the token shows in the time.
+Handler guarded(const std::string& token, Handler serve) {
+    const auto wanted = hash_of("Bearer " + token);
+    return [wanted, serve = std::move(serve)](const Request& request) -> Outcome {
+        const auto given = hash_of(request.header("Authorization"));
+        if (CRYPTO_memcmp(given.data(), wanted.data(), wanted.size()) == 0) return serve(request);
+        return tl::unexpected(Problem{.status = 401,
+                                      .detail = "give the operator's token",
+                                      .headers = {{"WWW-Authenticate", "Bearer"}}});
+    };
+}
+
+Outcome get_saga(domain::Pool& pool, const Request& request) {
+    const auto id = id_parameter(request, "id");
+    if (!id) return tl::unexpected(id.error());
+    auto shown = saga::show(pool, PurchaseId{*id});
+    if (!shown) return tl::unexpected(Problem{404, "there is no saga " + std::to_string(*id)});
+    return Response{.body = std::move(*shown)};
+}
+
+Outcome list_sagas(domain::Pool& pool, const Request& request) {
+    const auto state = request.query.find("state");
+    const auto wanted = state == request.query.end() ? "in_flight" : state->second;
+    if (wanted != "stuck" && wanted != "in_flight")
+        return tl::unexpected(invalid("state", "must be stuck or in_flight"));
+    const auto which = wanted == "stuck" ? saga::Which::stuck : saga::Which::in_flight;
+    return Response{.body = R"({"sagas":)" + saga::list(pool, which) + "}"};
+}
+
+tl::expected<saga::Force, Problem> read_force(const nlohmann::json& body) {
+    const auto step = whole_number(body, "step", "", {0, saga::steps - 1});
+    if (!step) return tl::unexpected(step.error());
+    const auto outcome = string_member(body, "outcome");
+    if (!outcome) return tl::unexpected(outcome.error());
+    if (*outcome != "success" && *outcome != "failure")
+        return tl::unexpected(invalid("outcome", "must be success or failure"));
+    return saga::Force{saga::Step{static_cast<int>(*step)}, *outcome == "success"};
+}
+
+// ask(id, body, reason) does what the route is for.
+template <class Ask>
+Handler operation(Ask ask) {
+    return [ask](const Request& request) -> Outcome {
+        const auto id = id_parameter(request, "id");
+        if (!id) return tl::unexpected(id.error());
+        const auto body = json_object(request.body);
+        if (!body) return tl::unexpected(body.error());
+        const auto reason = string_member(*body, "reason");
+        if (!reason) return tl::unexpected(reason.error());
+        return ask(PurchaseId{*id}, *body, *reason);
+    };
+}
+
+Outcome accepted(const tl::expected<std::string, domain::Refusal>& audit) {
+    if (!audit) return tl::unexpected(to_problem(audit.error()));
+    return Response{.status = 202, .body = *audit};
+}
+
+}  // namespace
+
+void add_routes(Dispatcher& dispatcher, domain::Pool& pool, const std::string& token) {
+    if (token.empty()) return;
+    const auto on = [&](const char* method, const char* pattern, Handler serve) {
+        dispatcher.on(method, pattern, guarded(token, std::move(serve)));
+    };
+    on("GET", "/api/v1/sagas", [&pool](const auto& request) { return list_sagas(pool, request); });
+    on("GET", "/api/v1/sagas/:id",
+       [&pool](const auto& request) { return get_saga(pool, request); });
+    on("POST", "/api/v1/sagas/:id/retry",
+       operation([&pool](PurchaseId id, const auto&, const std::string& reason) {
+           return accepted(saga::retry(pool, id, reason));
+       }));
+    on("POST", "/api/v1/sagas/:id/compensate",
+       operation([&pool](PurchaseId id, const auto&, const std::string& reason) {
+           return accepted(saga::compensate(pool, id, reason));
+       }));
+    on("POST", "/api/v1/sagas/:id/force",
+       operation([&pool](PurchaseId id, const auto& body, const std::string& reason) -> Outcome {
+           const auto outcome = read_force(body);
+           if (!outcome) return tl::unexpected(outcome.error());
+           return accepted(saga::force(pool, id, *outcome, reason));
+       }));
+}
+
+void subscribe(outbox::Consumer& consumer, saga::SagaService& service) {
+    consumer.on("CreatePurchase", [&](pqxx::transaction_base& tx, const outbox::Message& message) {
+        const auto event = saga::read_create_purchase(message.payload);
+        if (!event) throw outbox::PoisonMessage(event.error());
+        service.begin(tx, *event, {message.id, domain::continue_trace(message.headers)});
+    });
+    consumer.on("Reply", [&](pqxx::transaction_base& tx, const outbox::Message& message) {
+        const auto handler = message.headers.find("handler");
+        const auto event = saga::read_reply(
+            message.payload, handler == message.headers.end() ? "" : handler->second);
+        if (!event) throw outbox::PoisonMessage(event.error());
+        const auto heard =
+            service.hear(tx, *event, {message.id, domain::continue_trace(message.headers)});
+        // Trying again would be refused again: a person has to look at it.
+        if (!heard) throw outbox::PoisonMessage(heard.error().detail);
+    });
+}
+
+}  // namespace http::orchestrator
