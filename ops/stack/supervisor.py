@@ -1,4 +1,4 @@
-"""The whole stack: PostgreSQL, Kafka, the shop's services and their relays, kept running.
+"""The whole stack: PostgreSQL, Kafka, Redis, the shop's services and their relays, kept running.
 
     with Stack(source_dir, bin_dir, run_dir) as stack:
         stack.env["POSTROOM_ORDER_HTTP"]    # endpoints, as ./ops/env prints them
@@ -6,7 +6,8 @@
         stack.restarts("order-relay")       # 1, soon
 
 A service or relay that ends is started again at once, at the same address; one that keeps ending,
-less and less often. PostgreSQL and Kafka are not restarted. Its data stays in run_dir.
+less and less often. PostgreSQL, Kafka and Redis are not restarted; a Redis that ends ends nothing else, as
+the services do without it. The data stays in run_dir, but for Redis', which is a cache.
 """
 
 import http.client
@@ -18,6 +19,7 @@ import time
 import kafka
 import postgres
 import process
+import redis
 from provision import SERVICES, provision
 from stages import StageFailed, stage
 
@@ -68,7 +70,7 @@ class Supervised:
 class Stack:
     """See above. start() raises StageFailed with nothing left running."""
 
-    def __init__(self, source_dir, bin_dir, run_dir, relay_args=()):
+    def __init__(self, source_dir, bin_dir, run_dir, relay_args=(), redis_nodes=1):
         self.source_dir, self.bin_dir = pathlib.Path(source_dir), pathlib.Path(bin_dir)
         self.run_dir = pathlib.Path(run_dir)
         self.log_dir = self.run_dir / "log"
@@ -76,6 +78,7 @@ class Stack:
         self.env = {}
         self._postgres = postgres.Postgres(self.run_dir / "postgres", self._log("postgres"))
         self._kafka = kafka.Kafka(self.run_dir / "kafka", self._log("kafka"))
+        self._redis = redis.Redis(self.run_dir / "redis", self._log("redis"), redis_nodes)
         self._supervised = {}
         self._stopping = threading.Event()
         self._watcher = None
@@ -104,10 +107,11 @@ class Stack:
         try:
             kafka.kafka_jars()
             self.log_dir.mkdir(parents=True, exist_ok=True)
-            for name in ("postgres", "kafka", "migrate", *self.names()):
+            for name in ("postgres", "kafka", "redis", "migrate", *self.names()):
                 self._log(name).unlink(missing_ok=True)
-            with stage("PostgreSQL and Kafka"):
+            with stage("PostgreSQL, Kafka and Redis"):
                 self._postgres.start()
+                self._redis.start()
                 self._kafka.start()
                 # A relay makes them at its first event; a consumer without partitions is not ready.
                 self._kafka.create_topics([f"outbox.event.{service}" for service in SERVICES])
@@ -122,13 +126,14 @@ class Stack:
             raise
 
     def stop(self):
-        """Services, relays, Kafka, PostgreSQL: each while what it needs still runs."""
+        """Services, relays, Redis, Kafka, PostgreSQL: each while what it needs still runs."""
         self._stopping.set()
         if self._watcher:
             self._watcher.join()
         for name in self.names():
             if name in self._supervised:
                 process.stop(self._supervised[name].process)
+        self._redis.stop()
         self._kafka.stop()
         self._postgres.stop()
         for name in ("env", "pids.json"):
@@ -149,6 +154,8 @@ class Stack:
 
     def _start_processes(self, passwords):
         self.env["POSTROOM_KAFKA"] = self._kafka.brokers
+        self.env["POSTROOM_REDIS"] = self._redis.addresses
+        self.env["POSTROOM_REDIS_PASSWORD"] = self._redis.password
         self.env["POSTROOM_ADMIN_DSN"] = self._uri("postgres", self._postgres.password, "postgres")
         addresses = {name: f"127.0.0.1:{process.free_port()}" for name in self.names()}
         started = threading.Event()

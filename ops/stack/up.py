@@ -3,13 +3,16 @@
 import os
 import sys
 
+import redis
 import stages
 from supervisor import Stack
 
 
 def main():
     stages.exit_on_signals(0)
-    with Stack(stages.SOURCE_DIR, os.environ["POSTROOM_BIN"], stages.RUN_DIR) as stack:
+    nodes = redis.CLUSTER_NODES if "--cluster" in sys.argv[1:] else 1
+    with Stack(stages.SOURCE_DIR, os.environ["POSTROOM_BIN"], stages.RUN_DIR,
+               redis_nodes=nodes) as stack:
         stack.wait()
 
 

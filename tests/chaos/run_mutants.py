@@ -19,7 +19,8 @@ TIME_LIMIT_S = 240
 
 # Of a suite; else chaos_test.
 PROGRAMS = {"AccountLoginTest": "account_test", "AccountSessionTest": "account_test",
-            "InboxHistory": "append_test", "LastUnit": "product_test",
+            "CacheTest": "cache_test", "FilterKind/0": "cache_unit_test",
+            "FilterTest": "cache_test", "InboxHistory": "append_test", "LastUnit": "product_test",
             "PurchaseEvents": "purchase_test", "PurchaseHttp": "purchase_test",
             "Relay": "relay_test", "SagaCrash": "orchestrator_test"}
 
@@ -112,6 +113,15 @@ MUTANTS = {
                        r"a hanging collector delays events"),
     "watchdog_apart": ("–", "Relay.StopsFeedingTheWatchdogWhileItsMainLoopHangs",
                        r"the watchdog is fed while the main loop hangs"),
+    "store_without_token": ("–", "CacheTest.StoresNoAnswerInRedisFromBeforeAnInvalidation",
+                            r"stale: Redis holds what was invalidated"),
+    "store_after_invalidation": ("–", "CacheTest.StoresNoAnswerInMemoryFromBeforeAnInvalidation",
+                                 r"stale: memory holds what was invalidated"),
+    "filter_by_its_fill": (
+        "–", "FilterTest.KnowsACommitOlderThanItsLastQueryOfAnOlderTransaction",
+        r"denied: an id that exists"),
+    "full_filter_drops": ("–", "FilterKind/0.FindsEveryIdFarBeyondItsCapacity",
+                          r"a full filter has lost ids"),
 }
 
 
