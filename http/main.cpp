@@ -58,6 +58,7 @@ int serve(const http::Config& config, const sigset_t& stops) {
 
 int main(int argc, char** argv) {
     std::vector<std::string> servable;
+    servable.reserve(apps.size());
     for (const auto& [name, add] : apps) servable.push_back(name);
     const auto config = http::read_config(argc, argv, servable);
     // Before any thread starts, so that every thread leaves them to sigwait.
