@@ -8,6 +8,7 @@
 #include <map>
 
 #include "http/auth_config.hpp"
+#include "http/orchestrator/orchestrator_flags.hpp"
 
 namespace http {
 namespace {

@@ -43,6 +43,7 @@ std::vector<outbox::Event> events_of(const store::Row& row, const Decision& deci
     const auto key = std::to_string(row.id.value);
     const auto now = std::chrono::system_clock::now();
     std::vector<outbox::Event> events;
+    events.reserve(decision.commands.size() + decision.results.size());
     for (const auto& command : decision.commands) {
         events.push_back({.aggregate_type = std::string{aggregate_type(command)},
                           .aggregate_id = key,

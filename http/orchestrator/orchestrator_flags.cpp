@@ -1,6 +1,5 @@
-#include "http/orchestrator/orchestrator_config.hpp"
+#include "http/orchestrator/orchestrator_flags.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fstream>
 
 namespace http {
