@@ -148,6 +148,7 @@ std::string SagaFixture::address(support::Process& orchestrator) {
 
 void SagaFixture::purchase(const std::vector<std::int64_t>& ids) const {
     std::vector<support::Draft> drafts;
+    drafts.reserve(ids.size());
     for (const auto id : ids) {
         drafts.push_back(
             {.key = std::to_string(id),
