@@ -96,6 +96,27 @@ void add_shared(CLI::App& serve, Config& config, Seconds& seconds) {
         ->capture_default_str();
 }
 
+void add_stripe(CLI::App& serve, StripeConfig& stripe) {
+    auto* url = serve
+                    .add_option("--stripe-url", stripe.url,
+                                "take payments by Stripe, or who speaks its API: "
+                                "https://api.stripe.com; else payment keeps the books itself")
+                    ->envname("SHOP_STRIPE_URL");
+    auto* key =
+        serve.add_option("--stripe-key-file", stripe.key_file, "a file with the secret key")
+            ->envname("SHOP_STRIPE_KEY_FILE");
+    auto* secret = serve
+                       .add_option("--stripe-webhook-secret-file", stripe.webhook_secret_file,
+                                   "a file with the webhook's signing secret")
+                       ->envname("SHOP_STRIPE_WEBHOOK_SECRET_FILE");
+    serve
+        .add_option("--stripe-payment-method", stripe.payment_method,
+                    "with which every customer pays, until customers have their own")
+        ->envname("SHOP_STRIPE_PAYMENT_METHOD")
+        ->capture_default_str();
+    url->needs(key)->needs(secret);
+}
+
 std::string dsn_of(const std::string& name, const ServiceFlags& flags) {
     std::string dsn = flags.dsn;
     if (!flags.dsn_file.empty()) {
@@ -138,6 +159,10 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
                   .connections = 16,
                   .start_timeout = std::chrono::seconds{30},
                   .orchestrator = {},
+                  .stripe = {.url = "",
+                             .key_file = "",
+                             .webhook_secret_file = "",
+                             .payment_method = "pm_card_visa"},
                   .drain = std::chrono::seconds{0}};
     std::map<std::string, ServiceFlags> flags;
     std::vector<std::string> names;
@@ -156,6 +181,7 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
     add_shared(serve, config, seconds);
     AuthFlags auth{serve, config};
     OrchestratorFlags orchestrator{serve, config.orchestrator};
+    add_stripe(serve, config.stripe);
     try {
         app.parse(argc, argv);
         auth.read(config);

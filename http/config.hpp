@@ -20,6 +20,12 @@ struct ServiceConfig {
     std::string listen;
 };
 
+struct StripeConfig {
+    std::string url;  // empty: payment keeps the books itself
+    std::string key_file, webhook_secret_file;
+    std::string payment_method;  // with which every customer pays
+};
+
 struct Config {
     std::vector<ServiceConfig> services;  // those to serve
     // Of every service that speaks gRPC: where it listens if it is served here, and is to be found
@@ -36,6 +42,7 @@ struct Config {
     std::size_t connections;  // to each service's database, besides the consumer's
     std::chrono::seconds start_timeout;
     OrchestratorConfig orchestrator;
+    StripeConfig stripe;
     std::chrono::seconds drain;  // between /readyz turning 503 and the last accepted connection
 };
 

@@ -32,6 +32,14 @@ struct Line {
     bool operator==(const Line&) const = default;
 };
 
+// A line with what the customer was shown of its product.
+struct Product {
+    Line line;
+    std::int64_t category_id;
+    std::string name, brand_name, description;
+    bool operator==(const Product&) const = default;
+};
+
 struct Order {
     OrderId id;
     CustomerId customer;
@@ -39,6 +47,7 @@ struct Order {
     Money amount;
     std::vector<Line> lines;      // ascending by product
     std::string cancel_reason{};  // empty unless cancelled
+    bool never_created = false;   // a tombstone: rolled back before it was created
     bool operator==(const Order&) const = default;
 };
 
@@ -58,6 +67,22 @@ tl::expected<Order, Refusal> place(OrderId id, const PlaceOrder& command, const 
 
 // Whether the order is what the command asks for, so that repeating the command may answer with it.
 bool fulfils(const Order& order, const PlaceOrder& command);
+
+// The saga's command: an order of a purchase whose prices are settled already.
+struct CreateOrder {
+    OrderId id;
+    CustomerId customer;
+    Money amount;
+    std::vector<Product> products;  // in any order
+};
+
+tl::expected<Order, Refusal> create(const CreateOrder& command);
+
+// What a rollback leaves that comes before its order.
+Order tombstone(OrderId id);
+
+// CreateOrder's answer, when there is an order or a tombstone already.
+tl::expected<void, Refusal> created_before(const Order& order);
 
 tl::expected<Order, Refusal> pay(Order order);
 tl::expected<Order, Refusal> cancel(Order order, std::string reason);

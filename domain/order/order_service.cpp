@@ -35,6 +35,13 @@ tl::expected<void, Refusal> settle(pqxx::transaction_base& tx, OrderId id, Decid
     });
 }
 
+constexpr auto rolled_back = "the purchase was rolled back";
+
+void answer(pqxx::transaction_base& tx, const Command& command,
+            const tl::expected<void, Refusal>& outcome) {
+    outbox::append(tx, reply(command, outcome));
+}
+
 }  // namespace
 
 OrderService::OrderService(Pool& pool, IdMaker make_id)
@@ -71,6 +78,33 @@ tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, const PaymentTaken
 
 tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, const PaymentDeclined& event) {
     return settle(tx, event.order, [&](const Order& order) { return cancel(order, event.reason); });
+}
+
+void create(pqxx::transaction_base& tx, const CreateOrder& order, const Command& command) {
+    if (const auto before = store::lock(tx, order.id)) {
+        return answer(tx, command, created_before(*before));
+    }
+    const auto created = create(order);
+    if (created && !store::insert_created(tx, *created, order.products)) {
+        return answer(tx, command, created_before(store::lock(tx, order.id).value()));
+    }
+    answer(tx, command, created.map([](const Order&) {}));
+}
+
+void roll_back(pqxx::transaction_base& tx, const Command& command) {
+    const OrderId id{command.id.value};
+    // The tombstone first: an order that comes at this moment waits for it, or it for the order.
+    if (store::insert_created(tx, tombstone(id), {})) return answer(tx, command, {});
+    answer(tx, command,
+           settle(tx, id, [](const Order& order) { return cancel(order, rolled_back); }));
+}
+
+tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, const PurchaseResult& event) {
+    if (!event.success) return {};
+    if (*event.success) return settle(tx, event.order, pay);
+    // A purchase that failed before its order was to be created has none.
+    if (!store::lock(tx, event.order)) return {};
+    return settle(tx, event.order, [](const Order& order) { return cancel(order, rolled_back); });
 }
 
 }  // namespace domain::order

@@ -8,6 +8,7 @@
 
 #include "domain/order/order_events.hpp"
 #include "domain/order/order_store.hpp"
+#include "domain/participant.hpp"
 #include "domain/pool.hpp"
 #include "domain/trace.hpp"
 
@@ -32,5 +33,14 @@ private:
 // or has ended the other way.
 tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, const PaymentTaken& event);
 tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, const PaymentDeclined& event);
+
+// The saga's commands: done, and answered by a Reply, in the consumer's transaction. A command that
+// comes again, under whatever event id, gets its first answer again.
+void create(pqxx::transaction_base& tx, const CreateOrder& order, const Command& command);
+void roll_back(pqxx::transaction_base& tx, const Command& command);
+
+// How the saga ended. Refused when the order has ended the other way, or does not exist although
+// its purchase is complete.
+tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, const PurchaseResult& event);
 
 }  // namespace domain::order

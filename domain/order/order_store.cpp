@@ -14,8 +14,20 @@ values ($1, $2, $3, $4, $5, nullif($6, ''))
 on conflict (customer_id, idempotency_key) do nothing)";
 
 constexpr auto insert_items = R"(
-insert into order_items (order_id, product_id, quantity, price)
-select $1, * from unnest($2::bigint[], $3::bigint[], $4::bigint[]))";
+insert into order_items (order_id, product_id, quantity, price, category_id, name, brand_name, description)
+select $1, product_id, quantity, i.price, category_id, name, brand_name, description
+from unnest($2::bigint[], $3::bigint[], $4::bigint[]) as i (product_id, quantity, price)
+join catalogue using (product_id))";
+
+constexpr auto insert_order_or_tombstone = R"(
+insert into orders (id, customer_id, status, currency_code, amount, cancel_reason, never_created)
+values ($1, $2, $3, $4, $5, nullif($6, ''), $7)
+on conflict (id) do nothing)";
+
+constexpr auto insert_products = R"(
+insert into order_items (order_id, product_id, quantity, price, category_id, name, brand_name, description)
+select $1, * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
+                         $6::text[], $7::text[], $8::text[]))";
 
 constexpr auto select_by_key = R"(
 select id from orders where customer_id = $1 and idempotency_key = $2)";
@@ -24,13 +36,12 @@ constexpr auto select_for_update = R"(
 select from orders where id = $1 for update)";
 
 constexpr auto select_order = R"(
-select customer_id, status, currency_code, amount, coalesce(cancel_reason, '')
+select customer_id, status, currency_code, amount, coalesce(cancel_reason, ''), never_created
 from orders where id = $1)";
 
 constexpr auto select_products = R"(
-select i.product_id, i.quantity, i.price, c.category_id, c.name, c.brand_name, c.description
-from order_items i join catalogue c using (product_id)
-where i.order_id = $1 order by i.product_id)";
+select product_id, quantity, price, category_id, name, brand_name, description
+from order_items where order_id = $1 order by product_id)";
 
 constexpr auto update_status = R"(
 update orders set status = $2, cancel_reason = nullif($3, ''), updated_at = clock_timestamp()
@@ -65,17 +76,44 @@ bool insert(pqxx::transaction_base& tx, const Order& order, const std::string& i
     return true;
 }
 
+bool insert_created(pqxx::transaction_base& tx, const Order& order,
+                    const std::vector<Product>& products) {
+    const auto inserted =
+        tx.exec(insert_order_or_tombstone,
+                pqxx::params{order.id.value, order.customer.value, to_string(order.status),
+                             order.amount.currency.code(), order.amount.minor, order.cancel_reason,
+                             order.never_created});
+    if (inserted.affected_rows() == 0) return false;
+    if (products.empty()) return true;
+    std::vector<std::int64_t> ids, quantities, prices, categories;
+    std::vector<std::string> names, brands, descriptions;
+    for (const auto& product : products) {
+        ids.push_back(product.line.product.value);
+        quantities.push_back(product.line.quantity);
+        prices.push_back(product.line.price);
+        categories.push_back(product.category_id);
+        names.push_back(product.name);
+        brands.push_back(product.brand_name);
+        descriptions.push_back(product.description);
+    }
+    tx.exec(insert_products, pqxx::params{order.id.value, ids, quantities, prices, categories,
+                                          names, brands, descriptions})
+        .no_rows();
+    return true;
+}
+
 std::optional<View> view(pqxx::transaction_base& tx, OrderId id) {
     const auto row = tx.exec(select_order, pqxx::params{id.value}).opt_row();
     if (!row) return std::nullopt;
-    const auto [customer, status, currency, amount, reason] =
-        row->as<std::int64_t, std::string, std::string, std::int64_t, std::string>();
+    const auto [customer, status, currency, amount, reason, never_created] =
+        row->as<std::int64_t, std::string, std::string, std::int64_t, std::string, bool>();
     View found{{id,
                 CustomerId{customer},
                 parse_status(status),
                 {amount, Currency::parse(currency).value()},
                 {},
-                reason},
+                reason,
+                never_created},
                {}};
     for (const auto& item : tx.exec(select_products, pqxx::params{id.value})) {
         const Line line{ProductId{item[0].as<std::int64_t>()}, item[1].as<std::int64_t>(),

@@ -25,12 +25,12 @@ std::optional<Order> lock(pqxx::transaction_base& tx, OrderId id);
 
 void save_status(pqxx::transaction_base& tx, const Order& order);
 
-// An order as its reader sees it: lines with the product's description.
-struct Product {
-    Line line;
-    std::int64_t category_id;
-    std::string name, brand_name, description;
-};
+// False, and nothing inserted, when there is an order of this number, or its tombstone. Waits for
+// another transaction that inserts one.
+bool insert_created(pqxx::transaction_base& tx, const Order& order,
+                    const std::vector<Product>& products);
+
+// An order as its reader sees it: lines with what they showed of the product.
 struct View {
     Order order;
     std::vector<Product> products;

@@ -4,6 +4,12 @@
 //   hears  OrderPlaced     {version, order_id, customer_id, currency_code, amount, …}
 //   says   PaymentTaken    {version, payment_id, order_id, customer_id, currency_code, amount}
 //          PaymentDeclined {the same, and reason}
+//
+// And as a participant of the purchase saga (the envelope is in domain/participant.hpp):
+//
+//   hears  CreatePayment   {…, purchase: {order: {customer_id, …},
+//                          payment: {currency_code, amount}}}
+//          RollbackPayment {the same}; nothing but purchase_id is read
 #pragma once
 
 #include <string>
@@ -16,6 +22,7 @@ namespace domain::payment {
 
 // The error says what is wrong with the event.
 tl::expected<Demand, std::string> read_order_placed(std::string_view json);
+tl::expected<Demand, std::string> read_create_payment(std::string_view json);
 
 // The type of the event that tells of the payment, and its JSON.
 std::string_view event_type(const Payment& payment);

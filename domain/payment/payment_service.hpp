@@ -4,7 +4,9 @@
 #include <optional>
 #include <pqxx/transaction_base>
 
+#include "domain/participant.hpp"
 #include "domain/payment/payment_events.hpp"
+#include "domain/payment/provider.hpp"
 #include "domain/pool.hpp"
 #include "domain/trace.hpp"
 
@@ -13,6 +15,19 @@ namespace domain::payment {
 // Takes or declines, and appends the answer, in the consumer's transaction. An order that comes
 // again under another event id gets the first answer again: nothing is taken twice.
 void answer(pqxx::transaction_base& tx, const Demand& demand, const Trace& trace);
+
+// The saga's commands: done as far as the provider can at once, and answered by a Reply when it has
+// decided, in the consumer's transaction. A command that comes again, under whatever event id, gets
+// its first answer again.
+void create(pqxx::transaction_base& tx, const Demand& demand, const Command& command,
+            Provider& provider);
+void roll_back(pqxx::transaction_base& tx, const Command& command, Provider& provider);
+
+// What the provider has said later, by itself (a webhook) or when a teller called it: however often
+// and in whatever order, the payment ends in one state, and each command gets one answer. Nothing
+// happens to a payment that is not there, or that no provider was asked for.
+void settle(pqxx::transaction_base& tx, PaymentId id, const Verdict& verdict);
+void settle_refund(pqxx::transaction_base& tx, PaymentId id);
 
 std::optional<Payment> find(Pool& pool, PaymentId id);
 

@@ -42,11 +42,15 @@ Outcome place_purchase(domain_order::OrderService& service, const Request& reque
                     .headers = {{"Location", "/api/v1/orders/" + std::to_string(order->value)}}};
 }
 
-Outcome get_order(domain_order::OrderService& service, const Request& request) {
+Outcome get_order(domain_order::OrderService& service, const Authenticate& authenticate,
+                  const Request& request) {
+    const auto customer = reader(authenticate, request);
+    if (!customer) return tl::unexpected(customer.error());
     const auto id = id_parameter(request, "id");
     if (!id) return tl::unexpected(id.error());
     const auto view = service.find(domain::OrderId{*id});
-    if (!view) return tl::unexpected(Problem{404, "there is no order " + std::to_string(*id)});
+    if (!view || view->order.never_created || !may_read(*customer, view->order.customer))
+        return tl::unexpected(Problem{404, "there is no order " + std::to_string(*id)});
     return Response{.body = to_json(*view)};
 }
 
@@ -63,11 +67,13 @@ outbox::Handler handler(tl::expected<Event, std::string> (*read)(std::string_vie
 
 }  // namespace
 
-void add_routes(Dispatcher& dispatcher, domain_order::OrderService& service) {
+void add_routes(Dispatcher& dispatcher, domain_order::OrderService& service,
+                const Authenticate& authenticate) {
     dispatcher.on("POST", "/api/v1/purchases",
                   [&service](const Request& request) { return place_purchase(service, request); });
-    dispatcher.on("GET", "/api/v1/orders/:id",
-                  [&service](const Request& request) { return get_order(service, request); });
+    dispatcher.on("GET", "/api/v1/orders/:id", [&service, authenticate](const Request& request) {
+        return get_order(service, authenticate, request);
+    });
 }
 
 void subscribe(outbox::Consumer& consumer) {

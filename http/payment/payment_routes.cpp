@@ -9,11 +9,15 @@ namespace {
 
 namespace domain_payment = domain::payment;
 
-Outcome get_payment(domain::Pool& pool, const Request& request) {
+Outcome get_payment(domain::Pool& pool, const Authenticate& authenticate, const Request& request) {
+    const auto customer = reader(authenticate, request);
+    if (!customer) return tl::unexpected(customer.error());
     const auto id = id_parameter(request, "id");
     if (!id) return tl::unexpected(id.error());
     const auto payment = domain_payment::find(pool, domain::PaymentId{*id});
-    if (!payment) return tl::unexpected(Problem{404, "there is no payment " + std::to_string(*id)});
+    if (!payment || payment->status == domain_payment::Status::cancelled ||
+        !may_read(*customer, payment->customer))
+        return tl::unexpected(Problem{404, "there is no payment " + std::to_string(*id)});
     nlohmann::json body{{"id", payment->id.value},
                         {"customer_id", payment->customer.value},
                         {"amount", payment->amount.minor},
@@ -31,9 +35,10 @@ void answer_order(pqxx::transaction_base& tx, const outbox::Message& message) {
 
 }  // namespace
 
-void add_routes(Dispatcher& dispatcher, domain::Pool& pool) {
-    dispatcher.on("GET", "/api/v1/payments/:id",
-                  [&pool](const Request& request) { return get_payment(pool, request); });
+void add_routes(Dispatcher& dispatcher, domain::Pool& pool, const Authenticate& authenticate) {
+    dispatcher.on("GET", "/api/v1/payments/:id", [&pool, authenticate](const Request& request) {
+        return get_payment(pool, authenticate, request);
+    });
 }
 
 void subscribe(outbox::Consumer& consumer) { consumer.on("OrderPlaced", answer_order); }

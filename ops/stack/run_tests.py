@@ -12,6 +12,7 @@ import jars
 import kafka
 import postgres
 import stages
+import stripe_mock
 from stages import LOG_DIR, RUN_DIR, SOURCE_DIR
 
 # Each builds a preset of its own, and runs these labels (none: all).
@@ -35,6 +36,7 @@ def environment(build_dir, preset, pg, broker):
         "POSTROOM_SOURCE_DIR": str(SOURCE_DIR),
         "POSTROOM_BUILD_DIR": str(build_dir),
         "POSTROOM_TEST_KAFKA_JARS": str(kafka.kafka_jars()),
+        "POSTROOM_STRIPE_MOCK": str(stripe_mock.fetch()),
         "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",

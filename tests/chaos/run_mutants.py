@@ -22,7 +22,8 @@ PROGRAMS = {"AccountLoginTest": "account_test", "AccountSessionTest": "account_t
             "CacheTest": "cache_test", "FilterKind/0": "cache_unit_test",
             "FilterTest": "cache_test", "InboxHistory": "append_test", "LastUnit": "product_test",
             "PurchaseEvents": "purchase_test", "PurchaseHttp": "purchase_test",
-            "Relay": "relay_test", "SagaCrash": "orchestrator_test"}
+            "Relay": "relay_test", "SagaCrash": "orchestrator_test",
+            "StripePayment": "participants_test"}
 
 # mutant, or TEST:MUTANT for one that has another test: (row of the fault table; test; what its failure must say)
 MUTANTS = {
@@ -109,6 +110,8 @@ MUTANTS = {
     "read_then_write": (32, "LastUnit.IsBoughtByExactlyOneOfTwoHundred", r"winners=[2-9]"),
     "step_not_persisted": (30, "SagaCrash.BeforeAndAfterEachReplyLeavesEveryPurchaseOneEnd",
                            r"purchases without an end: [1-9]"),
+    "no_idempotency_key": (31, "StripePayment.IsTakenOnceThoughEachStepTimesOutAfterItWasDone",
+                           r"charged [2-9] times"),
     "traced_in_line": ("–", "Relay.WaitsForNoCollectorThatHangs",
                        r"a hanging collector delays events"),
     "watchdog_apart": ("–", "Relay.StopsFeedingTheWatchdogWhileItsMainLoopHangs",

@@ -159,6 +159,8 @@ bool Listener::read_some() {
 PurchaseTest::PurchaseTest()
     : config{.services = {{"purchase", database.dsn("shop_purchase"), address}},
              .grpc = {{"product", product.address()}},
+             .token = {},
+             .account = {},
              .brokers = support::kafka(),
              .topic = prefix + "{aggregatetype}",
              .group_prefix = prefix,
@@ -166,6 +168,8 @@ PurchaseTest::PurchaseTest()
              .machine = std::nullopt,
              .connections = 16,
              .start_timeout = std::chrono::seconds{30},
+             .orchestrator = {},
+             .stripe = {},
              .drain = std::chrono::seconds{0}},
       shop{.config = config, .log = log, .authenticate = [](const http::Request& request) {
                const std::string token{request.header("Authorization")};

@@ -1,0 +1,38 @@
+#include "domain/participant.hpp"
+
+#include <format>
+
+#include "domain/event_json.hpp"
+
+namespace domain {
+namespace {
+constexpr int version = 1;
+}
+
+tl::expected<Command, std::string> read_command(std::string type, std::string_view json,
+                                                std::map<std::string, std::string> headers) {
+    return read_event(json, version, [&](const nlohmann::json& event) {
+        return Command{PurchaseId{whole_number(event, "purchase_id")}, std::move(type),
+                       event.at("purchase").dump(), std::move(headers)};
+    });
+}
+
+outbox::Event reply(const Command& command, const tl::expected<void, Refusal>& outcome,
+                    std::chrono::system_clock::time_point now) {
+    auto headers = command.headers;
+    headers["handler"] = command.type;
+    const nlohmann::json content{
+        {"version", version},
+        {"timestamp", std::format("{:%FT%T}Z", std::chrono::floor<std::chrono::milliseconds>(now))},
+        {"purchase_id", command.id.value},
+        {"purchase", nlohmann::json::parse(command.purchase)},
+        {"success", outcome.has_value()},
+        {"error_message", outcome ? "" : outcome.error().detail}};
+    return {.aggregate_type = "reply",
+            .aggregate_id = std::to_string(command.id.value),
+            .type = "Reply",
+            .content = outbox::Json{content.dump()},
+            .headers = std::move(headers)};
+}
+
+}  // namespace domain

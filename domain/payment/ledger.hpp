@@ -1,0 +1,24 @@
+// The provider that keeps the books itself: double entry in schema payment of the service's own
+// database. It never declines; the limits have been applied before.
+#pragma once
+
+#include "domain/payment/provider.hpp"
+#include "domain/pool.hpp"
+
+namespace domain::payment {
+
+class Ledger final : public Provider {
+public:
+    explicit Ledger(Pool& pool) : pool_(pool) {}
+
+    std::string_view name() const override { return "ledger"; }
+    Verdict take(const Payment& payment) override;
+    void refund(const Payment& payment) override;
+    std::optional<Verdict> take_within(pqxx::transaction_base& tx, const Payment& payment) override;
+    bool refund_within(pqxx::transaction_base& tx, const Payment& payment) override;
+
+private:
+    Pool& pool_;
+};
+
+}  // namespace domain::payment

@@ -1,0 +1,33 @@
+// A saga's command as it arrives from Kafka: parsed at this edge, its trace continued.
+//
+//   consumer.on("RollbackOrder", [](auto& tx, const outbox::Message& message) {
+//       domain::order::roll_back(tx, command(message)); });
+#pragma once
+
+#include <outbox/consumer.hpp>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "domain/participant.hpp"
+#include "domain/trace.hpp"
+
+namespace http {
+
+// What a reader makes of the payload; a payload that it refuses is a dead letter.
+template <class Event>
+Event read(tl::expected<Event, std::string> (*reader)(std::string_view),
+           const outbox::Message& message) {
+    auto event = reader(message.payload);
+    if (!event) throw outbox::PoisonMessage(event.error());
+    return std::move(*event);
+}
+
+inline domain::Command command(const outbox::Message& message) {
+    auto read = domain::read_command(message.type, message.payload,
+                                     domain::continue_trace(message.headers).headers());
+    if (!read) throw outbox::PoisonMessage(read.error());
+    return std::move(*read);
+}
+
+}  // namespace http

@@ -1,0 +1,168 @@
+// Payment in the purchase saga, by commands from Kafka, with the local ledger.
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "domain/payment/ledger.hpp"
+#include "domain/payment/payment_service.hpp"
+#include "domain/transact.hpp"
+#include "http/payment/payment_commands.hpp"
+#include "http/payment/payment_routes.hpp"
+#include "integration/participant_fixture.hpp"
+
+namespace integration {
+namespace {
+
+class PaymentParticipant : public ParticipantTest {
+protected:
+    PaymentParticipant() : ParticipantTest{"payment"} {
+        start([this](outbox::Consumer& consumer) {
+            http::payment::subscribe_to_saga(consumer, ledger);
+        });
+    }
+    std::string status(std::int64_t id) {
+        return query<std::string>("select status from payments where id = " + std::to_string(id));
+    }
+    std::int64_t sales() {
+        return query<std::int64_t>(
+            "select coalesce(sum(balance), 0)::bigint from payment.balance "
+            "where account = 'sales'");
+    }
+    int entries() { return query<int>("select count(*) from payment.entry"); }
+    void expect_conservation() {
+        EXPECT_EQ(query<int>("select coalesce(sum(amount), 0)::int from payment.posting"), 0);
+        EXPECT_EQ(query<int>("select coalesce(sum(balance), 0)::int from payment.balance"), 0);
+        EXPECT_EQ(sales(), query<std::int64_t>("select coalesce(sum(amount), 0)::bigint "
+                                               "from payments where status = 'TAKEN'"));
+        EXPECT_EQ(query<int>("select count(*) from payments p where (select count(*) "
+                             "from payment.entry where payment_id = p.id) <> case status "
+                             "when 'TAKEN' then 1 when 'REFUNDED' then 2 else 0 end"),
+                  0);
+    }
+
+    domain::payment::Ledger ledger{pool_};
+};
+
+TEST_F(PaymentParticipant, TakesWithinTheLimitAndDeclinesOtherwise) {
+    send({command("CreatePayment", 1, purchase(500)), command("CreatePayment", 1, purchase(500))});
+    send({command("CreatePayment", 2, purchase(50'001)), command("CreatePayment", 2)});
+    send({command("CreatePayment", 3, purchase(500, "NOK"))});
+    const std::string over =
+        "CreatePayment 2 no: the amount is over the limit of 50000 EUR minor units";
+    EXPECT_EQ(answers(), (Answers{"CreatePayment 1 yes", "CreatePayment 1 yes", over, over,
+                                  "CreatePayment 3 no: currency NOK is not supported"}));
+    EXPECT_EQ(replies().front().purchase_content, purchase(500));
+    EXPECT_EQ(sales(), 500);
+    expect_conservation();
+}
+
+TEST_F(PaymentParticipant, GivesBackWhatItTookExactlyOnce) {
+    send({command("CreatePayment", 1), command("RollbackPayment", 1), command("RollbackPayment", 1),
+          command("CreatePayment", 1)});
+    EXPECT_EQ(answers(), (Answers{"CreatePayment 1 yes", "RollbackPayment 1 yes",
+                                  "RollbackPayment 1 yes", "CreatePayment 1 yes"}));
+    EXPECT_EQ(status(1), "REFUNDED");
+    EXPECT_EQ(entries(), 2);
+    EXPECT_EQ(sales(), 0);
+    expect_conservation();
+}
+
+TEST_F(PaymentParticipant, RefusesAPaymentThatWasRolledBackBeforeItCame) {
+    send({command("RollbackPayment", 1), command("CreatePayment", 1),
+          command("RollbackPayment", 1)});
+    EXPECT_EQ(answers(), (Answers{"RollbackPayment 1 yes",
+                                  "CreatePayment 1 no: purchase 1 was rolled back before its "
+                                  "payment was asked for",
+                                  "RollbackPayment 1 yes"}));
+    EXPECT_EQ(entries(), 0);
+}
+
+// Several copies of both commands for each purchase, in a random order, to partitions that
+// different sessions apply at the same time.
+TEST_F(PaymentParticipant, ConservesMoneyUnderDuplicatesAndRollbacksInAnyOrder) {
+    const auto seed = std::random_device{}();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::minstd_rand random{seed};
+    std::vector<support::Draft> drafts;
+    for (std::int64_t id = 1; id <= 100; ++id) {
+        for (auto n = random() % 4; n > 0; --n)
+            drafts.push_back(command("CreatePayment", id, purchase(id * 700)));
+        for (auto n = random() % 3; n > 0; --n) drafts.push_back(command("RollbackPayment", id));
+    }
+    std::ranges::shuffle(drafts, random);
+    for (auto& draft : drafts) {
+        draft.partition = static_cast<int>(random() % 3);
+        draft.key = *draft.key + "/" + std::to_string(random() % 3);
+    }
+    send(drafts);
+    expect_conservation();
+    EXPECT_EQ(query<int>("select count(*) from inbox.dead"), 0);
+
+    std::map<std::pair<std::int64_t, std::string>, std::string> first;
+    const auto given = replies();
+    EXPECT_EQ(given.size(), drafts.size());
+    for (const auto& reply : given) {
+        const auto [at, is_first] =
+            first.try_emplace({reply.purchase, reply.handler}, reply.error_message);
+        EXPECT_EQ(at->second, reply.error_message) << reply.handler << " " << reply.purchase;
+    }
+}
+
+TEST_F(PaymentParticipant, RefusesACommitWhosePostingsDoNotAddUp) {
+    send({command("CreatePayment", 1, purchase(500))});
+    pqxx::connection service{database_.dsn(role_)};
+    {
+        pqxx::work tx{service};
+        tx.exec("insert into payment.entry (key, payment_id) values ('forged', 1)");
+        tx.exec("insert into payment.posting values ('forged', 'sales', 'EUR', 1)");
+        EXPECT_THROW(tx.commit(), pqxx::check_violation);
+    }
+    pqxx::work tx{service};
+    EXPECT_THROW(tx.exec("update payment.posting set amount = 0"), pqxx::insufficient_privilege);
+    expect_conservation();
+}
+
+TEST_F(PaymentParticipant, NeverGoesBackNorLeavesAnEnd) {
+    send({command("CreatePayment", 1), command("CreatePayment", 2), command("RollbackPayment", 2)});
+    pqxx::connection service{database_.dsn(role_)};
+    for (const auto* back : {"1, 'PENDING'", "1, 'DECLINED'", "2, 'TAKEN'", "2, 'REFUNDING'"}) {
+        pqxx::work tx{service};
+        EXPECT_THROW(
+            tx.exec(std::format("select payment.move({}, 'why', '', true, true, false)", back)),
+            pqxx::check_violation)
+            << back;
+    }
+    pqxx::work tx{service};
+    EXPECT_THROW(tx.exec("update payments set amount = 1"), pqxx::insufficient_privilege);
+}
+
+TEST_F(PaymentParticipant, ShowsAPaymentToItsOwnerOnly) {
+    send({command("CreatePayment", 42), command("RollbackPayment", 43)});
+    http::Metrics metrics{"payment"};
+    http::Log log{"off"};
+    http::Dispatcher dispatcher{"payment", metrics, log};
+    http::payment::add_routes(
+        dispatcher, pool_,
+        [](const http::Request& request) -> tl::expected<domain::CustomerId, http::Problem> {
+            if (request.header("Authorization").empty())
+                return tl::unexpected(http::Problem{401, "send a token"});
+            return domain::CustomerId{std::stoll(std::string{request.header("Authorization")})};
+        });
+    const auto get = [&](const std::string& path, const std::string& token) {
+        http::Headers headers;
+        if (!token.empty()) headers.emplace("Authorization", token);
+        return dispatcher.dispatch({"GET", path, headers, "here"}, {});
+    };
+    const auto shown = get("/api/v1/payments/42", "3");
+    EXPECT_EQ(json::parse(shown.body),
+              json::parse(R"({"id":42,"customer_id":3,"amount":11050,"currency_code":"EUR",
+                  "status":"TAKEN"})"));
+    EXPECT_EQ(get("/api/v1/payments/42", "4").status, 404);
+    EXPECT_EQ(get("/api/v1/payments/41", "3").status, 404);
+    EXPECT_EQ(get("/api/v1/payments/43", "0").status, 404);
+    EXPECT_EQ(get("/api/v1/payments/42", "").status, 401);
+}
+
+}  // namespace
+}  // namespace integration
