@@ -157,12 +157,13 @@ TEST_P(Source, LosesNothingWhenItIsKilledInsideATransaction) {
 TEST_P(Source, GoesOnAfterAPauseInsideATransaction) {
     constexpr int count = 200'000;
     append_many(count);
-    // The first record inside the window waits for us, so that the pause finds a part published.
+    // The first record inside the window waits for us, so that the pause finds a part published;
+    // and then until what the relay knows of requests is too old for it.
     pqxx::connection connection{database_.dsn()};
     pqxx::nontransaction session{connection};
     session.exec(R"sql(
         create function wait_inside() returns trigger language plpgsql as $$
-        begin perform pg_advisory_xact_lock(7, 7); return new; end $$;
+        begin perform pg_advisory_xact_lock(7, 7), pg_sleep(0.3); return new; end $$;
         grant execute on function wait_inside to public;
         create trigger wait_inside before insert on outbox.position for each row
         when (new.last_seq > 0 or new.last_row > 0) execute function wait_inside();
