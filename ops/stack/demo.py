@@ -79,10 +79,11 @@ def run(stack, arguments):
     seed = random.randrange(2**32) if arguments.seed is None else arguments.seed
     print(f"  seed {seed}: ./ops/demo --purchases {arguments.purchases} --seed {seed}", flush=True)
     restarts = {name: stack.restarts(name) for name in stack.names()}
+    stock = evidence.stock(stack.env)
     customers, killer = trade(stack, arguments.purchases, seed)
     left = settle(stack)
     with stage("evidence from HTTP, SQL and Kafka"):
-        seen = evidence.collect(stack.env, customers.acknowledged)
+        seen = evidence.collect(stack.env, customers, stock)
     verdict = prove(seen)
     verdict.expect_none("purchases without an answer", customers.unanswered)
     verdict.expect_none(f"not settled after {SETTLE_LIMIT_S} s",
@@ -90,7 +91,7 @@ def run(stack, arguments):
     verdict.expect_none("ended without being killed", [
         name for name, before in restarts.items()
         if stack.restarts(name) - before > killer.kills[name]])
-    verdict.expect_none("no order ended", {"PAID", "CANCELLED"} - verdict.outcomes.keys())
+    verdict.expect_none("no purchase ended", {"COMPLETED", "COMPENSATED"} - verdict.outcomes.keys())
     if killer.relay_kills < LEAST_RELAY_KILLS:
         verdict.differences.append(f"fewer than {LEAST_RELAY_KILLS} relays were killed")
     report(verdict, killer)
@@ -100,7 +101,7 @@ def run(stack, arguments):
 def trade(stack, count, seed):
     """Places the purchases while processes die; returns Customers and Killer, both at rest."""
     rng = random.Random(seed)
-    customers = Customers(stack.env["POSTROOM_ORDER_HTTP"], make_purchases(count, rng),
+    customers = Customers(stack.env, make_purchases(count, rng),
                           max(SHORTEST_S, count / PURCHASES_A_SECOND))
     killer = Killer(stack, rng)
     progress = Progress()
@@ -121,7 +122,7 @@ def trade(stack, count, seed):
 
 
 def settle(stack):
-    """Waits until every order has its answer; returns what is left when that takes too long."""
+    """Waits until every purchase has ended; returns what is left when that takes too long."""
     progress = Progress()
     deadline = time.monotonic() + SETTLE_LIMIT_S
     with stage("settled"):
@@ -135,7 +136,8 @@ def settle(stack):
 def report(verdict, killer):
     for difference in verdict.differences:
         print(f"✗ {difference}")
-    print(f"  {verdict.outcomes['PAID']} orders paid, {verdict.outcomes['CANCELLED']} cancelled; "
+    print(f"  {verdict.outcomes['COMPLETED']} purchases completed, "
+          f"{verdict.outcomes['COMPENSATED']} taken back; "
           f"{killer.service_kills} services killed")
     print(f"committed={verdict.committed} published={verdict.published} effects={verdict.effects} "
           f"duplicates_suppressed={verdict.duplicates_suppressed} "

@@ -12,15 +12,35 @@ import confluent_kafka
 import psycopg
 from psycopg.rows import dict_row
 
+from shop import ROUTES, SERVICES, TOPIC_PREFIX
+
 READERS = 8
 LOG_LIMIT_S = 60
+
+# What each service's database says of the purchases, read with the service's own rights.
+ROWS = {
+    "purchases": ("purchase", "select id, idempotency_key as key, success, amount, currency_code"
+                              " from purchases"),
+    "sagas": ("orchestrator", "select id, state from saga.instance"),
+    # Tombstones are rows that a rollback left for what never was.
+    "orders": ("order", "select id, status, amount, currency_code, never_created as tombstone"
+                        " from orders"),
+    "payments": ("payment", "select id, status, amount, currency_code,"
+                            " status = 'CANCELLED' as tombstone from payments"),
+    "reservations": ("product", "select purchase_id as id, refusal is null and not rolled_back"
+                                " as kept from reservations"),
+}
+STOCK = "select id, inventory from products"
+SOLD = """select product_id as id, sum(quantity)::bigint as quantity
+          from reservation_items join reservations using (purchase_id)
+          where refusal is null and not rolled_back group by product_id"""
+LEDGER = "select coalesce(sum(balance), 0)::bigint as sum from payment.balance"
 
 
 @dataclasses.dataclass
 class Service:
-    """One service: the events it appended, the Kafka log of its topic, and what it received."""
-    events: list     # of dicts seq, id, key, type; by seq
-    log: list        # of LogEntry; each partition by offset
+    """One service: the events it appended, and what it received."""
+    events: list     # of dicts seq, id, key, type, topic; by seq
     received: dict   # event id: redeliveries
     pending: list    # event ids
     dead: list       # event ids of dead letters, of outbox and inbox
@@ -36,43 +56,72 @@ class LogEntry:
 @dataclasses.dataclass
 class Evidence:
     acknowledged: dict  # Idempotency-Key: purchase id
-    orders: list        # rows as dicts
-    payments: list
+    rows: dict          # as ROWS: lists of dicts
+    stock_before: dict  # product: pieces
+    stock_after: dict
+    sold: dict
+    ledger: int         # the sum of all postings
     order_answers: dict    # id: the body of GET /api/v1/orders/:id, or None
     payment_answers: dict
-    order: Service
-    payment: Service
+    services: dict      # name: Service
+    logs: dict          # topic: [LogEntry], each partition by offset
 
 
-def collect(env, acknowledged):
-    """Reads all of it, with the services' own read rights; env as of Stack."""
-    ids = sorted(acknowledged.values())
-    with (psycopg.connect(env["POSTROOM_ORDER_DSN"], row_factory=dict_row) as order,
-          psycopg.connect(env["POSTROOM_PAYMENT_DSN"], row_factory=dict_row) as payment):
+def stock(env):
+    """{product: pieces that nobody has reserved}"""
+    with psycopg.connect(env["POSTROOM_PRODUCT_DSN"]) as db:
+        return dict(db.execute(STOCK).fetchall())
+
+
+def collect(env, customers, stock_before):
+    """Reads all of it; env as of Stack."""
+    owners = customers.owners
+    with _databases(env, row_factory=dict_row) as databases:
+        rows = {what: databases[service].execute(sql).fetchall()
+                for what, (service, sql) in ROWS.items()}
         return Evidence(
-            acknowledged=acknowledged,
-            orders=order.execute("select id, idempotency_key as key, status, amount, currency_code"
-                                 " from orders").fetchall(),
-            payments=payment.execute("select id, order_id, status, amount, currency_code"
-                                     " from payments").fetchall(),
-            order_answers=_get_all(env["POSTROOM_ORDER_HTTP"], "/api/v1/orders/", ids),
-            payment_answers=_get_all(env["POSTROOM_PAYMENT_HTTP"], "/api/v1/payments/", ids),
-            order=_service(order, "order", env["POSTROOM_KAFKA"]),
-            payment=_service(payment, "payment", env["POSTROOM_KAFKA"]))
+            acknowledged=customers.acknowledged, rows=rows,
+            stock_before=stock_before, stock_after=stock(env),
+            sold={row["id"]: row["quantity"]
+                  for row in databases["product"].execute(SOLD).fetchall()},
+            ledger=databases["payment"].execute(LEDGER).fetchone()["sum"],
+            order_answers=_get_all(env["POSTROOM_ORDER_HTTP"], "/api/v1/orders/", owners),
+            payment_answers=_get_all(env["POSTROOM_PAYMENT_HTTP"], "/api/v1/payments/", owners),
+            services={name: _service(databases[name], name) for name in SERVICES},
+            logs={topic: read_log(env["POSTROOM_KAFKA"], TOPIC_PREFIX + topic)
+                  for topic in ROUTES})
 
 
 def unfinished(env):
     """How much still has to happen, as {what: how many}; empty once everything is settled."""
     left = {"processes to come back": sum(
         not _alive(url) for name, url in env.items() if name.endswith("_HTTP"))}
-    for name in ("order", "payment"):
-        with psycopg.connect(env[f"POSTROOM_{name.upper()}_DSN"]) as db:
+    with _databases(env) as databases:
+        for name, db in databases.items():
             left[f"{name} events to publish"], = db.execute(
                 "select count(*) from outbox.pending").fetchone()
-            if name == "order":
-                left["orders without an answer"], = db.execute(
-                    "select count(*) from orders where status = 'PENDING'").fetchone()
+        left["sagas under way"], = databases["orchestrator"].execute(
+            "select count(*) from saga.in_flight").fetchone()
+        left["purchases without an end"], = databases["purchase"].execute(
+            "select count(*) from purchases where success is null").fetchone()
+        left["orders without an end"], = databases["order"].execute(
+            "select count(*) from orders where status = 'PENDING'").fetchone()
     return {what: count for what, count in left.items() if count}
+
+
+class _databases:
+    """{service: connection} for the time of a with-block."""
+
+    def __init__(self, env, **options):
+        self._open = {name: psycopg.connect(env[f"POSTROOM_{name.upper()}_DSN"], **options)
+                      for name in SERVICES}
+
+    def __enter__(self):
+        return self._open
+
+    def __exit__(self, *_):
+        for connection in self._open.values():
+            connection.close()
 
 
 def _alive(url):
@@ -83,13 +132,12 @@ def _alive(url):
         return False
 
 
-def _service(db, name, brokers):
+def _service(db, name):
     def ids(query):
         return [row["id"] for row in db.execute(query).fetchall()]
     return Service(
-        events=db.execute("select seq, id::text, aggregateid as key, type from outbox.event"
-                          " order by seq").fetchall(),
-        log=read_log(brokers, f"outbox.event.{name}"),
+        events=db.execute("select seq, id::text, aggregateid as key, type, aggregatetype as topic"
+                          " from outbox.event order by seq").fetchall(),
         received={row["id"]: row["redeliveries"] for row in db.execute(
             "select event_id::text as id, redeliveries from inbox.received"
             " where consumer = %s", [name]).fetchall()},
@@ -125,18 +173,20 @@ def read_log(brokers, topic):
         consumer.close()
 
 
-def _get_all(url, path, ids):
-    """{id: answer} of GET url + path + id; None for what is not there."""
+def _get_all(url, path, owners):
+    """{id: answer} of GET url + path + id, asked by its owner; None for what is not there."""
     address = urllib.parse.urlsplit(url).netloc
     own = threading.local()
 
     def get(id_):
         if not hasattr(own, "connection"):
             own.connection = http.client.HTTPConnection(address, timeout=10)
-        own.connection.request("GET", f"{path}{id_}")
+        own.connection.request("GET", f"{path}{id_}", headers={
+            "Authorization": f"Bearer {owners[id_].token()}"})
         response = own.connection.getresponse()
         body = response.read()
         return json.loads(body) if response.status == 200 else None
 
+    ids = sorted(owners)
     with concurrent.futures.ThreadPoolExecutor(READERS) as readers:
         return dict(zip(ids, readers.map(get, ids)))

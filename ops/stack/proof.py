@@ -1,11 +1,17 @@
-"""Whether every acknowledged purchase took effect exactly once, judged from evidence alone."""
+"""Whether every acknowledged purchase ended exactly once, judged from evidence alone."""
 
 import collections
 import dataclasses
 
+from shop import ROUTES
+
 FIRST_FEW = 5
-# What payment says about an order that ends like this: its row's status, and its event.
-OUTCOMES = {"PAID": ("TAKEN", "PaymentTaken"), "CANCELLED": ("DECLINED", "PaymentDeclined")}
+# How the order and the payment of a purchase may stand at its end; None: there is none.
+ENDS = {
+    "COMPLETED": {"success": True, "kept": (True,), "order": ("PAID",), "payment": ("TAKEN",)},
+    "COMPENSATED": {"success": False, "kept": (False, None), "order": ("CANCELLED", None),
+                    "payment": ("DECLINED", "REFUNDED", "CANCELLED", None)},
+}
 
 
 @dataclasses.dataclass
@@ -34,70 +40,99 @@ def prove(evidence):
     verdict = Verdict()
     _prove_acknowledgements(evidence, verdict)
     _prove_effects(evidence, verdict)
-    _prove_transport(verdict, "order", evidence.order, evidence.payment)
-    _prove_transport(verdict, "payment", evidence.payment, evidence.order)
+    _prove_conservation(evidence, verdict)
+    for topic, (senders, receivers) in ROUTES.items():
+        _prove_transport(evidence, verdict, topic, senders, receivers)
+    _prove_rest(evidence, verdict)
     _prove_answers(evidence, verdict)
     verdict.duplicates_suppressed = sum(
-        sum(service.received.values()) for service in (evidence.order, evidence.payment))
+        sum(service.received.values()) for service in evidence.services.values())
     return verdict
 
 
 def _prove_acknowledgements(evidence, verdict):
-    kept = {(row["key"], row["id"]) for row in evidence.orders}
+    kept = {(row["key"], row["id"]) for row in evidence.rows["purchases"]}
     promised = set(evidence.acknowledged.items())
     verdict.expect_none("purchases acknowledged, but not in SQL", promised - kept)
-    verdict.expect_none("orders in SQL that nobody was told of", kept - promised)
+    verdict.expect_none("purchases in SQL that nobody was told of", kept - promised)
     verdict.committed = len(promised)
 
 
 def _prove_effects(evidence, verdict):
-    published = {entry.id for entry in evidence.order.log}
-    placed = _by_key(evidence.order.events)
-    answered = _by_key(evidence.payment.events)
-    payments = collections.defaultdict(list)
-    for payment in evidence.payments:
-        payments[payment["order_id"]].append(payment)
-    promised = set(evidence.acknowledged.items())
+    published = {entry.id for entry in evidence.logs["purchase"]}
+    begun = collections.defaultdict(list)
+    for event in evidence.services["purchase"].events:
+        begun[event["key"]].append(event)
+    by_id = {what: {row["id"]: row for row in rows} for what, rows in evidence.rows.items()}
     unpublished, ineffective = [], []
-    for order in evidence.orders:
-        if (order["key"], order["id"]) not in promised:
-            continue
-        verdict.outcomes[order["status"]] += 1
-        events, answers = placed[str(order["id"])], answered[str(order["id"])]
-        if _types(events) == ["OrderPlaced"] and events[0]["id"] in published:
+    for id_ in evidence.acknowledged.values():
+        events = begun[str(id_)]
+        if [event["type"] for event in events] == ["CreatePurchase"] and \
+                events[0]["id"] in published:
             verdict.published += 1
         else:
-            unpublished.append(order["id"])
-        if (_settled(order, payments[order["id"]], answers)
-                and all(event["id"] in evidence.payment.received for event in events)
-                and all(event["id"] in evidence.order.received for event in answers)):
+            unpublished.append(id_)
+        state = by_id["sagas"].get(id_, {}).get("state")
+        verdict.outcomes[state] += 1
+        if _ended_once(state, id_, by_id):
             verdict.effects += 1
         else:
-            ineffective.append(order["id"])
-    verdict.expect_none("orders without their one OrderPlaced in the log", unpublished)
-    verdict.expect_none("orders that payment did not settle exactly once", ineffective)
+            ineffective.append(id_)
+    verdict.expect_none("purchases without their one CreatePurchase in the log", unpublished)
+    verdict.expect_none("purchases that did not end exactly once, in the same way everywhere",
+                        ineffective)
+    for what, rows in evidence.rows.items():
+        verdict.expect_none(f"{what} twice, or of no purchase", [
+            id_ for id_, count in collections.Counter(row["id"] for row in rows).items()
+            if count > 1 or id_ not in by_id["purchases"]])
 
 
-def _settled(order, payments, answers):
-    status, event_type = OUTCOMES.get(order["status"], (None, None))
-    return (len(payments) == 1 and payments[0]["status"] == status
-            and _types(answers) == [event_type]
-            and all(payments[0][field] == order[field] for field in ("amount", "currency_code")))
+def _ended_once(state, id_, by_id):
+    purchase, order, payment, reservation = (
+        by_id[what].get(id_) for what in ("purchases", "orders", "payments", "reservations"))
+    end = ENDS.get(state)
+    return (end is not None and purchase is not None and purchase["success"] is end["success"]
+            and (reservation and reservation["kept"]) in end["kept"]
+            and (order and order["status"]) in end["order"]
+            and (payment and payment["status"]) in end["payment"]
+            and all(each[field] == purchase[field] for field in ("amount", "currency_code")
+                    for each in (order, payment) if each and state == "COMPLETED"))
 
 
-def _prove_transport(verdict, name, sender, receiver):
-    """All that sender appended is in its topic in order, and was received; nothing else is."""
-    appended = {event["id"]: event["seq"] for event in sender.events}
-    logged = {entry.id for entry in sender.log}
-    verdict.expect_none(f"{name} events missing in the log", appended.keys() - logged)
-    verdict.expect_none(f"messages of the {name} topic that nobody appended",
-                        logged - appended.keys())
-    verdict.expect_none(f"{name} events not received", appended.keys() - receiver.received.keys())
-    verdict.expect_none(f"received by no event of {name}",
-                        receiver.received.keys() - appended.keys())
-    verdict.expect_none(f"{name} events still pending", sender.pending)
-    verdict.expect_none(f"dead letters at {name}", sender.dead)
-    verdict.expect_none(f"{name} keys out of order", _keys_out_of_order(sender.log, appended))
+def _prove_conservation(evidence, verdict):
+    verdict.expect_none("products whose stock is not what was there, less what was sold", [
+        product for product, before in evidence.stock_before.items()
+        if evidence.stock_after.get(product) != before - evidence.sold.get(product, 0)])
+    verdict.expect_none("postings that do not balance", [evidence.ledger] if evidence.ledger else [])
+
+
+def _prove_transport(evidence, verdict, topic, senders, receivers):
+    """All that was appended is in the topic in order, and was received; nothing else is."""
+    log = evidence.logs[topic]
+    logged = {entry.id for entry in log}
+    appended = {}
+    for sender in senders:
+        seqs = {event["id"]: event["seq"] for event in evidence.services[sender].events
+                if event["topic"] == topic}
+        appended |= seqs
+        verdict.expect_none(f"{topic}: keys of {sender} out of order", _keys_out_of_order(log, seqs))
+    verdict.expect_none(f"{topic}: events missing in the log", appended.keys() - logged)
+    verdict.expect_none(f"{topic}: messages that nobody appended", logged - appended.keys())
+    for receiver in receivers:
+        verdict.expect_none(f"{topic}: events that {receiver} did not receive",
+                            appended.keys() - evidence.services[receiver].received.keys())
+
+
+def _prove_rest(evidence, verdict):
+    everything = {event["id"] for service in evidence.services.values() for event in service.events}
+    for name, service in evidence.services.items():
+        verdict.expect_none(f"received by {name}, appended by nobody",
+                            service.received.keys() - everything)
+        verdict.expect_none(f"{name} events to no known topic", {
+            event["topic"] for event in service.events if name not in
+            ROUTES.get(event["topic"], ((), ()))[0]})
+        verdict.expect_none(f"{name} events still pending", service.pending)
+        verdict.expect_none(f"dead letters at {name}", service.dead)
 
 
 def _keys_out_of_order(log, seqs):
@@ -116,21 +151,12 @@ def _keys_out_of_order(log, seqs):
 
 
 def _prove_answers(evidence, verdict):
-    for what, rows, answers in (("orders", evidence.orders, evidence.order_answers),
-                                ("payments", evidence.payments, evidence.payment_answers)):
-        fields = ("status", "amount", "currency_code")
-        told = {row["id"]: tuple(row[field] for field in fields) for row in rows}
+    """HTTP tells what SQL tells; of what never came about, nothing."""
+    for what, fields, answers in (
+            ("orders", ("status", "amount", "currency_code"), evidence.order_answers),
+            ("payments", ("status", "amount", "currency_code"), evidence.payment_answers)):
+        told = {row["id"]: tuple(row[field] for field in fields) for row in evidence.rows[what]
+                if not row["tombstone"]}
         verdict.expect_none(f"{what} that HTTP tells differently than SQL", [
             id_ for id_, answer in answers.items()
-            if answer is None or tuple(answer.get(field) for field in fields) != told.get(id_)])
-
-
-def _by_key(events):
-    keys = collections.defaultdict(list)
-    for event in events:
-        keys[event["key"]].append(event)
-    return keys
-
-
-def _types(events):
-    return [event["type"] for event in events]
+            if (answer and tuple(answer.get(field) for field in fields)) != told.get(id_)])

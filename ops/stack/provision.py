@@ -8,9 +8,8 @@ import subprocess
 import psycopg
 from psycopg import sql
 
+from shop import SERVICES
 from stages import StageFailed
-
-SERVICES = ("order", "payment")
 
 
 def provision(postgres, source_dir, bin_dir, log):

@@ -13,6 +13,7 @@ the services do without it. The data stays in run_dir, but for Redis', which is 
 import http.client
 import json
 import pathlib
+import secrets
 import threading
 import time
 
@@ -20,7 +21,8 @@ import kafka
 import postgres
 import process
 import redis
-from provision import SERVICES, provision
+from provision import provision
+from shop import GRPC, ROUTES, SERVICES, TOPIC_PREFIX
 from stages import StageFailed, stage
 
 LONGEST_PAUSE_S = 2.0
@@ -114,7 +116,7 @@ class Stack:
                 self._redis.start()
                 self._kafka.start()
                 # A relay makes them at its first event; a consumer without partitions is not ready.
-                self._kafka.create_topics([f"outbox.event.{service}" for service in SERVICES])
+                self._kafka.create_topics([TOPIC_PREFIX + topic for topic in ROUTES])
             with stage("databases"):
                 passwords = provision(self._postgres, self.source_dir, self.bin_dir,
                                       self._log("migrate"))
@@ -174,6 +176,13 @@ class Stack:
 
     def _commands(self, passwords, addresses):
         commands = {}
+        shared = {"SHOP_KAFKA_BROKERS": self._kafka.brokers,
+                  "SHOP_JWT_SECRET": secrets.token_hex(32),
+                  "SHOP_OPERATOR_TOKEN": secrets.token_hex(16)}
+        for service in GRPC:
+            shared[f"SHOP_{service.upper()}_GRPC"] = f"127.0.0.1:{process.free_port()}"
+            self.env[f"POSTROOM_{service.upper()}_GRPC"] = shared[f"SHOP_{service.upper()}_GRPC"]
+        self.env["POSTROOM_OPERATOR_TOKEN"] = shared["SHOP_OPERATOR_TOKEN"]
         for service in SERVICES:
             role, key = f"shop_{service}", service.upper()
             relay = f"{service}-relay"
@@ -183,8 +192,8 @@ class Stack:
             self.env[f"POSTROOM_{key}_RELAY_HTTP"] = f"http://{addresses[relay]}"
             commands[service] = (
                 [self.bin_dir / "shop", "serve", service],
-                {f"SHOP_{key}_DSN": dsn, f"SHOP_{key}_HTTP": addresses[service],
-                 "SHOP_KAFKA_BROKERS": self._kafka.brokers}, addresses[service])
+                {f"SHOP_{key}_DSN": dsn, f"SHOP_{key}_HTTP": addresses[service], **shared},
+                addresses[service])
             commands[relay] = (
                 [self.bin_dir / "postroom", "relay", "--admin-listen", addresses[relay],
                  *self.relay_args],
