@@ -2,8 +2,8 @@
 //
 //   bench_purchases HOST PORT TOKEN CLIENTS RATE SECONDS
 //
-// With a rate, each purchase is sent at its time, whatever the others do (an open loop); with 0, each
-// client sends its next one when the last was answered (a closed loop).
+// With a rate, each purchase is sent at its time, whatever the others do (an open loop); with 0,
+// each client sends its next one when the last was answered (a closed loop).
 #include <httplib.h>
 
 #include <atomic>

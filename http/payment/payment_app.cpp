@@ -1,6 +1,7 @@
 #include <array>
 #include <fstream>
 #include <thread>
+#include <utility>
 
 #include "domain/payment/ledger.hpp"
 #include "domain/payment/teller.hpp"
@@ -61,13 +62,16 @@ domain::payment::Provider& add_ledger(Shop& shop, Service& service) {
 }  // namespace
 
 void add_payment(Shop& shop, const ServiceConfig& config) {
-    auto& service = add_service(shop, config,
-                                {.hears = {"order", "create-payment", "rollback-payment"},
-                                 .tables = {"payments", "payment_limit", "payment.entry"}});
+    std::vector<std::string> hears{"create-payment", "rollback-payment"};
+    const bool alone = !shop.authenticate;  // order and payment, without accounts and sagas
+    if (alone) hears.emplace_back("order");
+    auto& service = add_service(
+        shop, config,
+        {.hears = std::move(hears), .tables = {"payments", "payment_limit", "payment.entry"}});
     auto& provider = shop.config.stripe.url.empty() ? add_ledger(shop, service)
                                                     : add_stripe(shop, config, service);
     payment::add_routes(service.dispatcher(), service.pool(), shop.authenticate);
-    payment::subscribe(service.consumer());
+    if (alone) payment::subscribe(service.consumer());
     payment::subscribe_to_saga(service.consumer(), provider);
 }
 
