@@ -11,13 +11,16 @@ constexpr auto refused_card = "pm_card_chargeDeclined";
 
 }  // namespace
 
-StripeDouble::StripeDouble()
-    : mock_port_{support::free_port()},
-      mock_{std::make_unique<support::Process>(support::Process::Options{
-          .argv = {support::environment("POSTROOM_STRIPE_MOCK"), "-http-addr",
-                   "127.0.0.1:" + std::to_string(mock_port_)}})} {
-    support::eventually(std::chrono::seconds{30}, "stripe-mock to listen",
-                        [&] { return support::accepts(mock_port_); });
+StripeDouble::StripeDouble() {
+    support::eventually(std::chrono::seconds{60}, "stripe-mock to listen", [&] {
+        if (!mock_ || !mock_->running()) {  // another test may have taken the port meanwhile
+            mock_port_ = support::free_port();
+            mock_ = std::make_unique<support::Process>(support::Process::Options{
+                .argv = {support::environment("POSTROOM_STRIPE_MOCK"), "-http-addr",
+                         "127.0.0.1:" + std::to_string(mock_port_)}});
+        }
+        return support::accepts(mock_port_);
+    });
     server_.Post(".*", [this](const httplib::Request& request, httplib::Response& response) {
         serve(request, response);
     });

@@ -51,7 +51,7 @@ private:
     Answer perform(const httplib::Request& request);
     Answer step(Intent& intent, const std::string& id, const httplib::Request& request);
 
-    int mock_port_;
+    int mock_port_ = 0;
     std::unique_ptr<support::Process> mock_;
     mutable std::mutex mutex_;
     std::condition_variable going_;
