@@ -8,6 +8,7 @@ namespace integration {
 namespace {
 
 constexpr auto refused_card = "pm_card_chargeDeclined";
+constexpr std::chrono::seconds answer_limit{60};
 
 }  // namespace
 
@@ -17,10 +18,17 @@ StripeDouble::StripeDouble() {
             mock_port_ = support::free_port();
             mock_ = std::make_unique<support::Process>(support::Process::Options{
                 .argv = {support::environment("POSTROOM_STRIPE_MOCK"), "-http-addr",
-                         "127.0.0.1:" + std::to_string(mock_port_)}});
+                         "127.0.0.1:" + std::to_string(mock_port_), "-https-addr",
+                         "127.0.0.1:" + std::to_string(support::free_port())}});
         }
         return support::accepts(mock_port_);
     });
+    // Its first answer takes seconds on a busy machine, more than a client waits.
+    const httplib::Headers key{{"Authorization", "Bearer sk_test_123"}};
+    httplib::Client mock{"127.0.0.1", mock_port_};
+    mock.set_read_timeout(answer_limit);
+    if (!mock.Get("/v1/payment_intents", key))
+        throw std::runtime_error{"stripe-mock does not answer: " + mock_->output()};
     server_.Post(".*", [this](const httplib::Request& request, httplib::Response& response) {
         serve(request, response);
     });
@@ -86,7 +94,8 @@ void StripeDouble::serve(const httplib::Request& request, httplib::Response& res
 
 StripeDouble::Answer StripeDouble::conform(const httplib::Request& request) const {
     httplib::Client mock{"127.0.0.1", mock_port_};
-    httplib::Headers headers{{"Authorization", request.get_header_value("Authorization")}};
+    mock.set_read_timeout(answer_limit);
+    const httplib::Headers headers{{"Authorization", request.get_header_value("Authorization")}};
     const auto result = mock.Post(request.path, headers, httplib::Params{request.params});
     if (!result) return {500, {}};
     return {result->status, nlohmann::json::parse(result->body, nullptr, false)};
