@@ -112,28 +112,6 @@ protected:
         support::eventually(60s, "connections to PostgreSQL",
                             [this] { return database_gate_.reset() > 0; });
     }
-    // With all that it holds, once the consumers have had that.
-    void remake_topic() {
-        for (auto& relay : relays_) ASSERT_NO_FATAL_FAILURE(end(relay, false));
-        const auto held = stage_.log();
-        former_log_.insert(former_log_.end(), held.begin(), held.end());
-        support::eventually(60s, "the consumers to follow",
-                            [this] { return effects_.applied() >= distinct(former_log_); });
-        support::delete_topic(stage_.topic(), brokers_.bootstrap());
-        support::create_topic(stage_.topic(), 3, {}, brokers_.bootstrap());
-        for (auto& relay : relays_) relay = start_relay();
-    }
-    static std::int64_t distinct(const std::vector<support::Record>& log) {
-        std::set<std::string> ids;
-        for (const auto& record : log) ids.insert(record.headers.at("id"));
-        return static_cast<std::int64_t>(ids.size());
-    }
-    std::vector<support::Record> whole_log() const {
-        auto log = former_log_;
-        const auto held = stage_.log();
-        log.insert(log.end(), held.begin(), held.end());
-        return log;
-    }
     void slow_network() {
         constexpr TcpGate::Shape bad{.latency = 20ms, .bytes_per_second = 128 * 1024};
         kafka_gate_->shape(bad);
@@ -149,7 +127,7 @@ protected:
         std::vector<Fault> deck{&Soak::kill_relay,     &Soak::stop_relay,    &Soak::freeze_relay,
                                 &Soak::kill_consumer,  &Soak::stop_consumer, &Soak::kill_broker,
                                 &Soak::crash_postgres, &Soak::cut_kafka,     &Soak::cut_database,
-                                &Soak::slow_network,   &Soak::remake_topic};
+                                &Soak::slow_network};
         const auto in_time = [&] { return std::chrono::steady_clock::now() < deadline; };
         do {
             std::ranges::shuffle(deck, dice_);
@@ -172,7 +150,6 @@ protected:
         std::stoi(std::string{pqxx::connection{stage_.database().dsn()}.port()})};
     Effects effects_{Stage::accounts};
     Journal journal_;
-    std::vector<support::Record> former_log_;  // of topics that are gone
     std::array<Child, 2> relays_, consumers_;
     std::size_t faults_ = 0, kills_ = 0;
 };
@@ -186,13 +163,16 @@ TEST_F(Soak, OfEveryFaultInTurnLosesNothingAndRepeatsNoEffect) {
         play(std::chrono::steady_clock::now() + std::chrono::minutes{minutes()}));
     writers.stop();
     stage_.await_drained();
-    const auto log = whole_log();
-    const auto published = distinct(log);
+    const auto published = [&] {
+        std::set<std::string> ids;
+        for (const auto& record : stage_.log()) ids.insert(record.headers.at("id"));
+        return static_cast<std::int64_t>(ids.size());
+    }();
     support::happens_within(60s, [&] { return effects_.applied() >= published; });
     for (auto* children : {&relays_, &consumers_}) {
         for (auto& child : *children) EXPECT_TRUE(stops_gracefully(*child)) << child->output();
     }
-    const Verdict verdict = compare(journal_, log);
+    const Verdict verdict = stage_.verdict(journal_);
     EXPECT_TRUE(verdict.sound()) << verdict;
     const EffectVerdict effect = effects_.verdict(journal_);
     EXPECT_EQ(effect.missing + effect.twice + effect.undead, 0U)
