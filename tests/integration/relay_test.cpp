@@ -80,9 +80,11 @@ TEST_F(Relay, SleepsUntilRungAndSilencesTheDoorbellWhileAwake) {
             "select count(*) from pg_locks where locktype = 'advisory' "
             "and classid = 1886352244 and objid = 0 and granted");
     };
-    support::eventually(10s, "the relay to fall asleep", [&] {
-        return process.output().find("publishing shard") != std::string::npos && awake() == 0;
-    });
+    // Once it has published it is awake: what has let go of the lock since is about to sleep.
+    append("k", "Before");
+    support::eventually(10s, "the relay to publish",
+                        [&] { return query<int>("select count(*) from outbox.pending") == 0; });
+    support::eventually(10s, "the relay to fall asleep", [&] { return awake() == 0; });
     pqxx::connection ear{database_.dsn()};
     int rung = 0;
     ear.listen("outbox", [&](pqxx::notification) { ++rung; });
