@@ -48,6 +48,7 @@ std::string Retries::oldest_request() {
 
 void Retries::report(const std::string& head, const Courier::Outcome& outcome) {
     std::vector<std::string> ids;
+    ids.reserve(outcome.published);
     for (std::size_t i = 0; i < outcome.published; ++i)
         ids.push_back(to_string(courier_.rows()[i].id));
     std::optional<std::string> refused;
