@@ -62,7 +62,7 @@ TEST_F(PurchaseEvents, AreToldAsTheyComeUntilTheLast) {
     EXPECT_EQ(state(id)["success"], true);
 
     Listener older{
-        address, std::format("/api/purchase/result?purchase_id={}", id), {{"Authorization", "7"}}};
+        address_, std::format("/api/purchase/result?purchase_id={}", id), {{"Authorization", "7"}}};
     EXPECT_EQ(count(older.read_to_end(), "event: data"), 4);
 }
 
@@ -123,7 +123,7 @@ TEST_F(PurchaseEvents, AreSeenThoughAnotherProcessAppliedThem) {
 TEST_F(PurchaseEvents, LeaveThreadsToOrdinaryRequests) {
     const auto id = purchase();
     const auto head = [&] {
-        return support::request(address, "HEAD", events_path(id), "", {{"Authorization", "7"}});
+        return support::request(address_, "HEAD", events_path(id), "", {{"Authorization", "7"}});
     };
     for (int i = 0; i < 17; ++i) EXPECT_EQ(head().status, 200) << "which keeps no place";
     std::vector<Listener> listeners;
@@ -147,7 +147,7 @@ TEST_F(PurchaseEvents, LeaveThreadsToOrdinaryRequests) {
 TEST_F(PurchaseEvents, GiveUpAClientThatDoesNotRead) {
     const auto id = purchase();
     const auto long_one = purchase();
-    pqxx::nontransaction{super}.exec(
+    pqxx::nontransaction{super_}.exec(
         "insert into purchase_event (purchase_id, seq, step, status, at) "
         "select $1, n, 0, 0, now() from generate_series(1, 100000) n",
         pqxx::params{long_one});
@@ -171,7 +171,7 @@ TEST_F(PurchaseEvents, EndWithAWordWhenTheServiceStops) {
     ASSERT_EQ(idle.status(), 200);
     applied_elsewhere(id, 0, 0, std::nullopt);
     idle.read_until("id: 1\n");
-    auto stopped = std::async(std::launch::async, [this] { shop.services.front()->stop(); });
+    auto stopped = std::async(std::launch::async, [this] { shop_.services.front()->stop(); });
     EXPECT_TRUE(idle.read_to_end().ends_with("\n\n: the server stops\n\n"));
     EXPECT_EQ(stopped.wait_for(seconds{5}), std::future_status::ready);
 }
@@ -179,7 +179,7 @@ TEST_F(PurchaseEvents, EndWithAWordWhenTheServiceStops) {
 // A stream without a server: what it would have sent.
 TEST_F(PurchaseEvents, AreKeptAliveByCommentsForATime) {
     const auto id = purchase();
-    domain::Pool pool{{.dsn = database.dsn("shop_purchase")}};
+    domain::Pool pool{{.dsn = database_.dsn("shop_purchase")}};
     domain::purchase::PurchaseService service{pool, [] { return 1; }};
     http::purchase::Feed feed{[&](const auto& ids) { return service.last_seqs(ids); }};
     const auto stream = http::purchase::event_stream(

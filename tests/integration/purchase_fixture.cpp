@@ -157,41 +157,41 @@ bool Listener::read_some() {
 }
 
 PurchaseTest::PurchaseTest()
-    : config{.services = {{"purchase", database.dsn("shop_purchase"), address}},
-             .grpc = {{"product", product.address()}},
-             .token = {},
-             .account = {},
-             .brokers = support::kafka(),
-             .topic = prefix + "{aggregatetype}",
-             .group_prefix = prefix,
-             .log_level = "off",
-             .machine = std::nullopt,
-             .connections = 16,
-             .start_timeout = std::chrono::seconds{30},
-             .orchestrator = {},
-             .stripe = {},
-             .drain = std::chrono::seconds{0}},
-      shop{.config = config, .log = log, .authenticate = [](const http::Request& request) {
-               const std::string token{request.header("Authorization")};
-               using Who = tl::expected<domain::CustomerId, http::Problem>;
-               if (token.empty()) return Who{tl::unexpected(http::Problem{401, "who are you?"})};
-               return Who{domain::CustomerId{std::stoll(token)}};
-           }} {
-    support::create_topic(prefix + "purchase-result", 3);
-    http::add_purchase(shop, config.services.front());
-    shop.services.front()->start();
+    : config_{.services = {{"purchase", database_.dsn("shop_purchase"), address_}},
+              .grpc = {{"product", product_.address()}},
+              .token = {},
+              .account = {},
+              .brokers = support::kafka(),
+              .topic = prefix_ + "{aggregatetype}",
+              .group_prefix = prefix_,
+              .log_level = "off",
+              .machine = std::nullopt,
+              .connections = 16,
+              .start_timeout = std::chrono::seconds{30},
+              .orchestrator = {},
+              .stripe = {},
+              .drain = std::chrono::seconds{0}},
+      shop_{.config = config_, .log = log_, .authenticate = [](const http::Request& request) {
+                const std::string token{request.header("Authorization")};
+                using Who = tl::expected<domain::CustomerId, http::Problem>;
+                if (token.empty()) return Who{tl::unexpected(http::Problem{401, "who are you?"})};
+                return Who{domain::CustomerId{std::stoll(token)}};
+            }} {
+    support::create_topic(prefix_ + "purchase-result", 3);
+    http::add_purchase(shop_, config_.services.front());
+    shop_.services.front()->start();
 }
 
-PurchaseTest::~PurchaseTest() { shop.services.front()->stop(); }
+PurchaseTest::~PurchaseTest() { shop_.services.front()->stop(); }
 
 support::Answer PurchaseTest::post(const std::string& body, Headers headers,
                                    const std::string& path) const {
     headers.insert({{"Content-Type", "application/json"}, {"Authorization", "7"}});
-    return support::request(address, "POST", path, body, headers);
+    return support::request(address_, "POST", path, body, headers);
 }
 
 support::Answer PurchaseTest::get(const std::string& path, int customer) const {
-    return support::request(address, "GET", path, "",
+    return support::request(address_, "GET", path, "",
                             {{"Authorization", std::to_string(customer)}});
 }
 
@@ -209,7 +209,7 @@ Listener PurchaseTest::listen(std::int64_t id, const std::string& last_event_id,
                               int receive_buffer) const {
     Listener::Headers headers{{"Authorization", "7"}, {"Accept", "text/event-stream"}};
     if (!last_event_id.empty()) headers.emplace("Last-Event-ID", last_event_id);
-    return {address, events_path(id), headers, receive_buffer};
+    return {address_, events_path(id), headers, receive_buffer};
 }
 
 void PurchaseTest::result(std::int64_t purchase, int status, int step, const std::string& success,
@@ -219,7 +219,7 @@ void PurchaseTest::result(std::int64_t purchase, int status, int step, const std
                     R"("timestamp":"2026-11-21T10:00:00.123Z"}})",
                     purchase, status, step, success);
     const auto id = event_id.value_or(outbox::EventId::make().to_string());
-    support::produce(prefix + "purchase-result",
+    support::produce(prefix_ + "purchase-result",
                      {{.key = std::to_string(purchase),
                        .value = value,
                        .headers = {{"id", id}, {"type", "PurchaseResult"}}}});
@@ -227,7 +227,7 @@ void PurchaseTest::result(std::int64_t purchase, int status, int step, const std
 
 void PurchaseTest::applied_elsewhere(std::int64_t purchase, int status, int step,
                                      std::optional<bool> success) {
-    pqxx::work tx{super};
+    pqxx::work tx{super_};
     tx.exec(
         "update purchases set status = $2, step = $3, success = $4, last_seq = last_seq + 1 "
         "where id = $1",
@@ -240,7 +240,7 @@ void PurchaseTest::applied_elsewhere(std::int64_t purchase, int status, int step
 }
 
 int PurchaseTest::ask(const std::string& query) {
-    return pqxx::nontransaction{super}.query_value<int>(query);
+    return pqxx::nontransaction{super_}.query_value<int>(query);
 }
 
 }  // namespace integration

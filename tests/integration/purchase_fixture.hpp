@@ -63,9 +63,11 @@ private:
 };
 
 class PurchaseTest : public testing::Test {
+public:
+    ~PurchaseTest() override;
+
 protected:
     PurchaseTest();
-    ~PurchaseTest() override;
 
     static constexpr auto pens =
         R"({"order_items":[{"product_id":1,"quantity":2},{"product_id":2,"quantity":1}],)"
@@ -89,14 +91,14 @@ protected:
     int ask(const std::string& query);
     std::string events_path(std::int64_t id) const;
 
-    support::Database database{{"outbox", "purchase"}};
-    FakeProduct product;
-    std::string prefix = support::unique_name("purchase") + ".";
-    std::string address = "127.0.0.1:" + std::to_string(support::free_port());
-    pqxx::connection super{database.dsn()};
-    http::Log log{"off"};
-    http::Config config;
-    http::Shop shop;
+    support::Database database_{{"outbox", "purchase"}};
+    FakeProduct product_;
+    std::string prefix_ = support::unique_name("purchase") + ".";
+    std::string address_ = "127.0.0.1:" + std::to_string(support::free_port());
+    pqxx::connection super_{database_.dsn()};
+    http::Log log_{"off"};
+    http::Config config_;
+    http::Shop shop_;
 };
 
 }  // namespace integration

@@ -28,7 +28,7 @@ TEST_F(PurchaseHttp, WritesAPurchaseAndItsEventTogether) {
     const auto id = json::parse(answer.body)["purchase_id"].get<std::int64_t>();
     EXPECT_EQ(answer.headers.at("Location"), "/api/v1/purchases/" + std::to_string(id));
 
-    pqxx::nontransaction tx{super};
+    pqxx::nontransaction tx{super_};
     const auto [aggregate, key, type, payload, headers] =
         tx.query1<std::string, std::string, std::string, std::string, std::string>(
             "select aggregatetype, aggregateid, type, payload, headers from outbox.event");
@@ -61,11 +61,11 @@ TEST_F(PurchaseHttp, AnswersOlderClientsAsTheyExpect) {
 TEST_F(PurchaseHttp, ServesNobodyItDoesNotKnow) {
     const Headers type{{"Content-Type", "application/json"}};
     for (const auto* path : {"/api/v1/purchases", "/api/purchase"})
-        EXPECT_EQ(support::request(address, "POST", path, pens, type).status, 401);
+        EXPECT_EQ(support::request(address_, "POST", path, pens, type).status, 401);
     const auto id = purchase();
     for (const auto& path : {std::format("/api/v1/purchases/{}", id), events_path(id),
                              std::format("/api/purchase/result?purchase_id={}", id)}) {
-        EXPECT_EQ(support::request(address, "GET", path).status, 401) << path;
+        EXPECT_EQ(support::request(address_, "GET", path).status, 401) << path;
         EXPECT_EQ(get(path, 8).status, 404) << path;
     }
 }
@@ -93,15 +93,15 @@ TEST_F(PurchaseHttp, NamesWhatProductRefusesAndLeavesNothingBehind) {
              R"("payment":{"currency_code":"EUR"}})");
     EXPECT_EQ(unknown.status, 404);
     EXPECT_EQ(field(unknown), "order_items[1].product_id");
-    product.put(2, 1250, 0);
+    product_.put(2, 1250, 0);
     const auto out_of_stock = post(pens);
     EXPECT_EQ(out_of_stock.status, 409);
     EXPECT_EQ(field(out_of_stock), "order_items[1].quantity");
-    product.put(2, INT64_MAX, 1);
+    product_.put(2, INT64_MAX, 1);
     const auto dear = post(pens);
     EXPECT_EQ(dear.status, 400);
     EXPECT_EQ(field(dear), "order_items");
-    product.put(2, std::uint64_t{1} << 63, 1);
+    product_.put(2, std::uint64_t{1} << 63, 1);
     EXPECT_EQ(post(pens).status, 500);
     EXPECT_EQ(post("{}").status, 400);
     EXPECT_EQ(purchases(), 0);
@@ -109,40 +109,40 @@ TEST_F(PurchaseHttp, NamesWhatProductRefusesAndLeavesNothingBehind) {
 }
 
 TEST_F(PurchaseHttp, TakesTheLastUnit) {
-    product.put(1, 4900, 2);
-    product.put(2, 0, 1);  // free, and known all the same
+    product_.put(1, 4900, 2);
+    product_.put(2, 0, 1);  // free, and known all the same
     EXPECT_EQ(post(pens).status, 202);
 }
 
 TEST_F(PurchaseHttp, AsksProductASecondTimeAndNoMore) {
-    product.refuse(1);
+    product_.refuse(1);
     EXPECT_EQ(post(pens).status, 202);
-    EXPECT_EQ(product.asked(), 2);
-    product.refuse(2);
+    EXPECT_EQ(product_.asked(), 2);
+    product_.refuse(2);
     const auto refused = post(pens);
     EXPECT_EQ(refused.status, 503);
     EXPECT_EQ(refused.headers.at("Retry-After"), "1");
-    EXPECT_EQ(product.asked(), 4);
+    EXPECT_EQ(product_.asked(), 4);
     EXPECT_EQ(purchases(), 1);
 }
 
 TEST_F(PurchaseHttp, SaysThatProductIsAwayUntilItIsBack) {
-    product.stop();
+    product_.stop();
     const auto away = post(pens);
     EXPECT_EQ(away.status, 503);
     EXPECT_EQ(away.headers.at("Retry-After"), "1");
     EXPECT_EQ(get("/readyz").status, 200);
-    product.start();
+    product_.start();
     support::eventually(std::chrono::seconds{20}, "product to be found again",
                         [&] { return post(pens).status == 202; });
 }
 
 TEST_F(PurchaseHttp, WaitsForASlowProductNoLongerThanItsDeadline) {
-    product.hold();
+    product_.hold();
     const auto slow = post(pens);  // raw_http gives up after 10 s
     EXPECT_EQ(slow.status, 503) << slow.body;
-    EXPECT_EQ(product.asked(), 1) << "what is slow is not asked again";
-    product.release();
+    EXPECT_EQ(product_.asked(), 1) << "what is slow is not asked again";
+    product_.release();
     EXPECT_EQ(post(pens).status, 202);
 }
 
@@ -150,10 +150,10 @@ TEST_F(PurchaseHttp, AnswersARepeatedKeyThoughStockAndProductHaveGone) {
     const Headers key{{"Idempotency-Key", "k"}};
     const auto first = post(pens, key);
     ASSERT_EQ(first.status, 202);
-    product.put(1, 4900, 0);
+    product_.put(1, 4900, 0);
     EXPECT_EQ(post(pens).status, 409);
     EXPECT_EQ(post(pens, key).body, first.body);
-    product.stop();
+    product_.stop();
     EXPECT_EQ(post(pens, key).body, first.body);
     EXPECT_EQ(post(pens, key, "/api/purchase").body, first.body);
     const auto other =
@@ -164,8 +164,8 @@ TEST_F(PurchaseHttp, AnswersARepeatedKeyThoughStockAndProductHaveGone) {
     EXPECT_EQ(purchases(), 1);
     EXPECT_EQ(events(), 1);
     // Another customer's keys are another customer's own.
-    product.start();
-    product.put(1, 4900, 100);
+    product_.start();
+    product_.put(1, 4900, 100);
     support::eventually(std::chrono::seconds{20}, "another customer's purchase", [&] {
         return post(pens, {{"Idempotency-Key", "k"}, {"Authorization", "8"}}).status == 202;
     });
@@ -193,7 +193,7 @@ TEST_F(PurchaseHttp, KeepsToItsRole) {
     for (const auto* forbidden :
          {"delete from purchases", "update purchases set amount = 0", "delete from purchase_event",
           "update purchase_event set status = 1", "update purchase_items set quantity = 1"}) {
-        pqxx::connection connection{database.dsn("shop_purchase")};
+        pqxx::connection connection{database_.dsn("shop_purchase")};
         pqxx::work tx{connection};
         EXPECT_THROW(tx.exec(forbidden), pqxx::insufficient_privilege) << forbidden;
     }
