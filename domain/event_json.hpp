@@ -1,6 +1,9 @@
-// Reading a versioned event's JSON: one place for what every event has in common.
+// A versioned event's JSON: one place for what every event has in common.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <format>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -33,6 +36,11 @@ inline std::int64_t whole_number(const nlohmann::json& object, const char* field
             302, std::string{field} + " must be a whole number", &object);
     }
     return value.get<std::int64_t>();
+}
+
+// RFC 3339, UTC, milliseconds: every event's timestamp.
+inline std::string rfc3339(std::chrono::system_clock::time_point time) {
+    return std::format("{:%FT%TZ}", std::chrono::floor<std::chrono::milliseconds>(time));
 }
 
 }  // namespace domain

@@ -1,7 +1,5 @@
 #include "domain/participant.hpp"
 
-#include <format>
-
 #include "domain/event_json.hpp"
 
 namespace domain {
@@ -21,13 +19,12 @@ outbox::Event reply(const Command& command, const tl::expected<void, Refusal>& o
                     std::chrono::system_clock::time_point now) {
     auto headers = command.headers;
     headers["handler"] = command.type;
-    const nlohmann::json content{
-        {"version", version},
-        {"timestamp", std::format("{:%FT%T}Z", std::chrono::floor<std::chrono::milliseconds>(now))},
-        {"purchase_id", command.id.value},
-        {"purchase", nlohmann::json::parse(command.purchase)},
-        {"success", outcome.has_value()},
-        {"error_message", outcome ? "" : outcome.error().detail}};
+    const nlohmann::json content{{"version", version},
+                                 {"timestamp", rfc3339(now)},
+                                 {"purchase_id", command.id.value},
+                                 {"purchase", nlohmann::json::parse(command.purchase)},
+                                 {"success", outcome.has_value()},
+                                 {"error_message", outcome ? "" : outcome.error().detail}};
     return {.aggregate_type = "reply",
             .aggregate_id = std::to_string(command.id.value),
             .type = "Reply",

@@ -1,7 +1,5 @@
 #include "domain/product/product_events.hpp"
 
-#include <format>
-
 #include "domain/event_json.hpp"
 
 namespace domain::product {
@@ -9,11 +7,6 @@ namespace {
 
 constexpr int version = 1;
 using Array = nlohmann::json::array_t;
-
-// RFC 3339, UTC, milliseconds.
-std::string text(Time time) {
-    return std::format("{:%FT%TZ}", std::chrono::floor<std::chrono::milliseconds>(time));
-}
 
 PurchaseId purchase_id(const nlohmann::json& event) {
     const auto id = whole_number(event, "purchase_id");
@@ -27,7 +20,7 @@ PurchaseId purchase_id(const nlohmann::json& event) {
 
 std::string product_changed(const Product& product, Time now) {
     return nlohmann::json{{"version", version},
-                          {"timestamp", text(now)},
+                          {"timestamp", rfc3339(now)},
                           {"product_id", product.id.value},
                           {"category_id", product.category.value},
                           {"name", product.name},
@@ -59,7 +52,7 @@ tl::expected<RollbackInventory, std::string> read_rollback_inventory(std::string
 
 std::string reply_json(const Reply& reply, Time now) {
     return nlohmann::json{{"version", version},
-                          {"timestamp", text(now)},
+                          {"timestamp", rfc3339(now)},
                           {"purchase_id", reply.id.value},
                           {"purchase", nlohmann::json::parse(reply.purchase)},
                           {"success", reply.error_message.empty()},

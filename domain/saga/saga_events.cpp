@@ -31,10 +31,6 @@ constexpr std::array names{
 
 const Name& name_of(Command command) { return *std::ranges::find(names, command, &Name::command); }
 
-std::string rfc3339(Time now) {
-    return std::format("{:%FT%TZ}", std::chrono::floor<std::chrono::milliseconds>(now));
-}
-
 }  // namespace
 
 tl::expected<CreatePurchase, std::string> read_create_purchase(std::string_view json) {
