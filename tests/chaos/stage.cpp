@@ -79,6 +79,9 @@ bool was_killed(support::Process& process) {
 }
 
 bool stops_gracefully(support::Process& process) {
+    // A process that has only just been started would die of it.
+    support::eventually(healing_limit, "the process to take SIGTERM for itself",
+                        [&] { return process.takes(SIGTERM) || !process.running(); });
     process.signal(SIGTERM);
     const int status = process.wait(healing_limit);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;

@@ -11,7 +11,11 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
+#include <format>
+#include <fstream>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <system_error>
 
@@ -83,6 +87,21 @@ Process::~Process() {
 
 void Process::signal(int number) {
     if (running() && ::kill(pid_, number) != 0) throw failure("kill");
+}
+
+bool Process::takes(int number) const {
+    // Of every thread: the one inside sigwait has it unblocked.
+    const std::filesystem::path threads{std::format("/proc/{}/task", pid_)};
+    std::error_code gone;
+    for (const auto& thread : std::filesystem::directory_iterator{threads, gone}) {
+        std::ifstream status{thread.path() / "status"};
+        for (std::string line; std::getline(status, line);) {
+            if (!line.starts_with("SigBlk:") && !line.starts_with("SigCgt:")) continue;
+            const auto mask = std::stoull(line.substr(line.find(':') + 1), nullptr, 16);
+            if (((mask >> (number - 1)) & 1U) != 0) return true;
+        }
+    }
+    return false;
 }
 
 bool Process::running() {

@@ -31,7 +31,8 @@ public:
     Process& operator=(const Process&) = delete;
 
     pid_t pid() const { return pid_; }
-    void signal(int number);  // nothing once it has ended
+    void signal(int number);       // nothing once it has ended
+    bool takes(int number) const;  // whether it blocks or catches that signal
     bool running();
     int wait(std::chrono::seconds limit);  // throws, with the output's end, when it runs on
     std::string output() const;            // everything so far
