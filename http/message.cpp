@@ -66,15 +66,6 @@ std::string_view Request::header(std::string_view name) const {
     return found == headers.end() ? std::string_view{} : std::string_view{found->second};
 }
 
-tl::expected<Reader, Problem> reader(const Authenticate& authenticate, const Request& request) {
-    if (!authenticate) return Reader{};
-    return authenticate(request).map([](domain::CustomerId customer) { return Reader{customer}; });
-}
-
-bool may_read(const Reader& reader, domain::CustomerId owner) {
-    return !reader || *reader == owner;
-}
-
 Problem to_problem(const domain::Refusal& refusal) {
     using Reason = domain::Refusal::Reason;
     const auto status = [&] {

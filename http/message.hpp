@@ -69,13 +69,6 @@ using Handler = std::function<Outcome(const Request&)>;
 // Who sends a request, by its bearer token; 401 when there is none, or none that counts.
 using Authenticate = std::function<tl::expected<domain::CustomerId, Problem>(const Request&)>;
 
-// Who asks, where there are accounts; nobody in particular where there are none (no authenticate).
-using Reader = std::optional<domain::CustomerId>;
-tl::expected<Reader, Problem> reader(const Authenticate& authenticate, const Request& request);
-
-// Whether the reader may know that something of this owner exists.
-bool may_read(const Reader& reader, domain::CustomerId owner);
-
 Problem to_problem(const domain::Refusal& refusal);
 
 // application/problem+json with type, title, status, detail and instance, the string "error" for

@@ -27,35 +27,6 @@ Status parse_status(std::string_view text) {
     std::abort();
 }
 
-tl::expected<Order, Refusal> place(OrderId id, const PlaceOrder& command, const Prices& prices) {
-    Order order{id, command.customer, Status::pending, {0, command.currency}, {}};
-    for (const auto& [product, quantity] : command.quantities) {
-        const auto price = prices.find(product);
-        if (price == prices.end()) {
-            return tl::unexpected(Refusal{Refusal::Reason::unknown,
-                                          std::format("there is no product {}", product.value)});
-        }
-        const auto line = multiply({price->second, command.currency}, quantity);
-        const auto total = line ? add(order.amount, *line) : std::nullopt;
-        if (!total) {
-            return tl::unexpected(Refusal{Refusal::Reason::invalid,
-                                          "the amount of the whole order is too large",
-                                          "order_items"});
-        }
-        order.amount = *total;
-        order.lines.push_back({product, quantity, price->second});
-    }
-    return order;
-}
-
-bool fulfils(const Order& order, const PlaceOrder& command) {
-    return order.customer == command.customer && order.amount.currency == command.currency &&
-           std::ranges::equal(
-               order.lines, command.quantities, [](const Line& line, const auto& wanted) {
-                   return line.product == wanted.first && line.quantity == wanted.second;
-               });
-}
-
 tl::expected<Order, Refusal> create(const CreateOrder& command) {
     const auto refuse = [](std::string detail) {
         return tl::unexpected(Refusal{Refusal::Reason::invalid, std::move(detail), "order_items"});

@@ -1,4 +1,4 @@
-// An order: what a customer wants at the prices of the moment, and whether it got paid.
+// An order: what a customer bought, at the prices of that moment, and whether it got paid.
 //
 //   PENDING ──pay──► PAID          Both ends are final. Hearing the same outcome again changes
 //   nothing;
@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -53,20 +52,6 @@ struct Order {
 
 constexpr std::size_t max_items = 100;
 constexpr std::int64_t max_quantity = 10'000;
-
-struct PlaceOrder {
-    CustomerId customer;
-    std::map<ProductId, std::int64_t> quantities;  // 1..max_items products, each 1..max_quantity
-    Currency currency;
-    std::string idempotency_key{};  // empty: none was given
-};
-
-using Prices = std::map<ProductId, std::int64_t>;
-
-tl::expected<Order, Refusal> place(OrderId id, const PlaceOrder& command, const Prices& prices);
-
-// Whether the order is what the command asks for, so that repeating the command may answer with it.
-bool fulfils(const Order& order, const PlaceOrder& command);
 
 // The saga's command: an order of a purchase whose prices are settled already.
 struct CreateOrder {

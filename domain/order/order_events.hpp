@@ -1,11 +1,6 @@
-// The events that order speaks and hears, as JSON, version 1. Readers ignore fields that they do
-// not know and refuse versions that they do not know.
-//
-//   says   OrderPlaced     {version, order_id, customer_id, currency_code, amount, items:
-//   [{product_id, quantity, price}]} hears  PaymentTaken    {version, payment_id, order_id, …}
-//          PaymentDeclined {version, order_id, reason, …}
-//
-// And as a participant of the purchase saga (the envelope is in domain/participant.hpp):
+// The events that order hears as a participant of the purchase saga, as JSON, version 1 (the
+// envelope is in domain/participant.hpp). Readers ignore fields that they do not know and refuse
+// versions that they do not know.
 //
 //   hears  CreateOrder     {…, purchase: {order: {customer_id, order_items: [{product_id, quantity,
 //                          price, category_id, name, brand_name, description}]},
@@ -24,20 +19,7 @@
 
 namespace domain::order {
 
-std::string order_placed(const Order& order);
-
-struct PaymentTaken {
-    OrderId order;
-};
-struct PaymentDeclined {
-    OrderId order;
-    std::string reason;
-};
-
 // The error says what is wrong with the event.
-tl::expected<PaymentTaken, std::string> read_payment_taken(std::string_view json);
-tl::expected<PaymentDeclined, std::string> read_payment_declined(std::string_view json);
-
 tl::expected<CreateOrder, std::string> read_create_order(std::string_view json);
 
 struct PurchaseResult {

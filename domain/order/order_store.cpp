@@ -5,21 +5,7 @@
 namespace domain::order::store {
 namespace {
 
-constexpr auto select_prices = R"(
-select product_id, price from catalogue where product_id = any ($1))";
-
 constexpr auto insert_order = R"(
-insert into orders (id, customer_id, status, currency_code, amount, idempotency_key)
-values ($1, $2, $3, $4, $5, nullif($6, ''))
-on conflict (customer_id, idempotency_key) do nothing)";
-
-constexpr auto insert_items = R"(
-insert into order_items (order_id, product_id, quantity, price, category_id, name, brand_name, description)
-select $1, product_id, quantity, i.price, category_id, name, brand_name, description
-from unnest($2::bigint[], $3::bigint[], $4::bigint[]) as i (product_id, quantity, price)
-join catalogue using (product_id))";
-
-constexpr auto insert_order_or_tombstone = R"(
 insert into orders (id, customer_id, status, currency_code, amount, cancel_reason, never_created)
 values ($1, $2, $3, $4, $5, nullif($6, ''), $7)
 on conflict (id) do nothing)";
@@ -28,9 +14,6 @@ constexpr auto insert_products = R"(
 insert into order_items (order_id, product_id, quantity, price, category_id, name, brand_name, description)
 select $1, * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
                          $6::text[], $7::text[], $8::text[]))";
-
-constexpr auto select_by_key = R"(
-select id from orders where customer_id = $1 and idempotency_key = $2)";
 
 constexpr auto select_for_update = R"(
 select from orders where id = $1 for update)";
@@ -49,37 +32,10 @@ where id = $1)";
 
 }  // namespace
 
-Prices prices(pqxx::transaction_base& tx, const PlaceOrder& command) {
-    std::vector<std::int64_t> products;
-    products.reserve(command.quantities.size());
-    for (const auto& [product, quantity] : command.quantities) products.push_back(product.value);
-    Prices found;
-    for (const auto& row : tx.exec(select_prices, pqxx::params{products})) {
-        found.emplace(ProductId{row[0].as<std::int64_t>()}, row[1].as<std::int64_t>());
-    }
-    return found;
-}
-
-bool insert(pqxx::transaction_base& tx, const Order& order, const std::string& idempotency_key) {
+bool insert(pqxx::transaction_base& tx, const Order& order,
+            const std::vector<Product>& products) {
     const auto inserted =
         tx.exec(insert_order,
-                pqxx::params{order.id.value, order.customer.value, to_string(order.status),
-                             order.amount.currency.code(), order.amount.minor, idempotency_key});
-    if (inserted.affected_rows() == 0) return false;
-    std::vector<std::int64_t> products, quantities, prices;
-    for (const auto& line : order.lines) {
-        products.push_back(line.product.value);
-        quantities.push_back(line.quantity);
-        prices.push_back(line.price);
-    }
-    tx.exec(insert_items, pqxx::params{order.id.value, products, quantities, prices}).no_rows();
-    return true;
-}
-
-bool insert_created(pqxx::transaction_base& tx, const Order& order,
-                    const std::vector<Product>& products) {
-    const auto inserted =
-        tx.exec(insert_order_or_tombstone,
                 pqxx::params{order.id.value, order.customer.value, to_string(order.status),
                              order.amount.currency.code(), order.amount.minor, order.cancel_reason,
                              order.never_created});
@@ -123,13 +79,6 @@ std::optional<View> view(pqxx::transaction_base& tx, OrderId id) {
                                   item[5].as<std::string>(), item[6].as<std::string>()});
     }
     return found;
-}
-
-std::optional<Order> find_by_key(pqxx::transaction_base& tx, CustomerId customer,
-                                 const std::string& key) {
-    const auto row = tx.exec(select_by_key, pqxx::params{customer.value, key}).opt_row();
-    if (!row) return std::nullopt;
-    return view(tx, OrderId{(*row)[0].as<std::int64_t>()}).value().order;
 }
 
 std::optional<Order> lock(pqxx::transaction_base& tx, OrderId id) {

@@ -33,9 +33,9 @@ Status parse_status(std::string_view text) {
     std::abort();
 }
 
-Payment decide(const Demand& demand, const Limit& limit) {
-    Payment payment{PaymentId{demand.order.value}, demand.order, demand.customer, demand.amount,
-                    Status::taken};
+Payment ask(const Demand& demand, const Limit& limit, std::string_view provider) {
+    Payment payment{demand.id, demand.customer, demand.amount, Status::pending};
+    payment.provider = provider;
     const auto decline = [&](std::string reason) {
         payment.status = Status::declined;
         payment.decline_reason = std::move(reason);
@@ -48,21 +48,12 @@ Payment decide(const Demand& demand, const Limit& limit) {
         return decline(std::format("the amount is over the limit of {} {} minor units",
                                    limit->minor, currency));
     }
-    payment.taken = true;
-    return payment;
-}
-
-Payment ask(const Demand& demand, const Limit& limit, std::string_view provider) {
-    auto payment = decide(demand, limit);
-    payment.provider = provider;
-    payment.taken = false;
-    if (payment.status == Status::taken) payment.status = Status::pending;
     return payment;
 }
 
 Payment tombstone(PaymentId id) {
     const auto no_currency = Currency::parse("XXX").value();  // ISO 4217's own code for it
-    Payment payment{id, OrderId{id.value}, CustomerId{0}, {0, no_currency}, Status::cancelled};
+    Payment payment{id, CustomerId{0}, {0, no_currency}, Status::cancelled};
     payment.rolled_back = true;
     return payment;
 }

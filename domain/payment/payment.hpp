@@ -1,7 +1,5 @@
-// A payment: one try to take the amount of one order or purchase. The answer never changes.
-//
-// For OrderPlaced it is decided at once: TAKEN or DECLINED. For the purchase saga a provider
-// decides, at once or later, and it may be rolled back:
+// A payment: one try to take the amount of one purchase. A provider decides, at once or later, and
+// the purchase's saga may roll it back:
 //
 //   PENDING ──taken──► TAKEN ──roll back──► REFUNDING ──given back──► REFUNDED
 //      │                                     ▲    │
@@ -33,13 +31,12 @@ Status parse_status(
     std::string_view text);  // aborts on any other text: only our own rows are read with it
 
 struct Payment {
-    PaymentId id;  // the order's number: there is one payment an order
-    OrderId order;
+    PaymentId id;  // the purchase's number: there is one payment a purchase
     CustomerId customer;
     Money amount;
     Status status;
     std::string decline_reason{};  // empty unless it was declined
-    std::string provider{};        // who takes the money; empty for OrderPlaced's
+    std::string provider{};        // who takes the money; empty in a tombstone
     std::string reference{};       // the provider's own number; empty while unknown
     bool taken = false;            // the provider has taken the money, whatever came then
     bool rolled_back = false;      // the saga has asked for it back
@@ -47,16 +44,14 @@ struct Payment {
 };
 
 struct Demand {
-    OrderId order;
+    PaymentId id;
     CustomerId customer;
     Money amount;
 };
 
-// The most that one payment may take in the order's currency; nothing when the currency is not
+// The most that one payment may take in the purchase's currency; nothing when the currency is not
 // supported.
 using Limit = std::optional<Money>;
-
-Payment decide(const Demand& demand, const Limit& limit);
 
 // What a provider says to a payment.
 struct Taken {

@@ -57,17 +57,6 @@ void settle_by(pqxx::transaction_base& tx, PaymentId id, Decide decide) {
 
 }  // namespace
 
-void answer(pqxx::transaction_base& tx, const Demand& demand, const Trace& trace) {
-    auto payment = decide(demand, store::limit(tx, demand.amount.currency));
-    // The insert also locks the payment's row, so that its events keep the order of their commits.
-    if (!store::insert(tx, payment)) payment = store::find(tx, payment.id).value();
-    outbox::append(tx, {.aggregate_type = "payment",
-                        .aggregate_id = std::to_string(payment.id.value),
-                        .type = std::string{event_type(payment)},
-                        .content = outbox::Json{event_json(payment)},
-                        .headers = trace.headers()});
-}
-
 void create(pqxx::transaction_base& tx, const Demand& demand, const Command& command,
             Provider& provider) {
     const auto asked = ask(demand, store::limit(tx, demand.amount.currency), provider.name());

@@ -8,13 +8,8 @@
 #include "domain/payment/payment_events.hpp"
 #include "domain/payment/provider.hpp"
 #include "domain/pool.hpp"
-#include "domain/trace.hpp"
 
 namespace domain::payment {
-
-// Takes or declines, and appends the answer, in the consumer's transaction. An order that comes
-// again under another event id gets the first answer again: nothing is taken twice.
-void answer(pqxx::transaction_base& tx, const Demand& demand, const Trace& trace);
 
 // The saga's commands: done as far as the provider can at once, and answered by a Reply when it has
 // decided, in the consumer's transaction. A command that comes again, under whatever event id, gets

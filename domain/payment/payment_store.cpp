@@ -10,16 +10,16 @@ constexpr auto select_limit = R"(
 select most from payment_limit where currency_code = $1)";
 
 constexpr auto insert_payment = R"(
-insert into payments (id, order_id, customer_id, currency_code, amount, status, decline_reason,
+insert into payments (id, customer_id, currency_code, amount, status, decline_reason,
                       provider, taken, rolled_back, due_at)
-values ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8, $9, $10, case when $11 then clock_timestamp() end)
+values ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8, $9, case when $10 then clock_timestamp() end)
 on conflict (id) do nothing)";
 
 constexpr auto select_for_update = R"(
 select from payments where id = $1 for update)";
 
 constexpr auto select_payment = R"(
-select id, order_id, customer_id, currency_code, amount, status, coalesce(decline_reason, ''),
+select id, customer_id, currency_code, amount, status, coalesce(decline_reason, ''),
        provider, reference, taken, rolled_back
 from payments where id = $1)";
 
@@ -43,7 +43,7 @@ with due as (
 update payments p
 set due_at = clock_timestamp() + $3 * interval '1 ms', attempts = attempts + 1
 from due where due.id = p.id
-returning p.id, order_id, customer_id, currency_code, amount, status, coalesce(decline_reason, ''),
+returning p.id, customer_id, currency_code, amount, status, coalesce(decline_reason, ''),
           p.provider, reference, taken, rolled_back)";
 
 constexpr auto postpone_due = R"(
@@ -52,12 +52,10 @@ set due_at = clock_timestamp() + least($2 * interval '1 ms' * 2 ^ (attempts - 1)
 where id = $1 and due_at is not null)";
 
 Payment to_payment(const pqxx::row& row) {
-    const auto [id, order, customer, currency, amount, status, reason, provider, reference, taken,
-                rolled_back] =
-        row.as<std::int64_t, std::int64_t, std::int64_t, std::string, std::int64_t, std::string,
+    const auto [id, customer, currency, amount, status, reason, provider, reference, taken, rolled_back] =
+        row.as<std::int64_t, std::int64_t, std::string, std::int64_t, std::string,
                std::string, std::string, std::string, bool, bool>();
     return Payment{PaymentId{id},
-                   OrderId{order},
                    CustomerId{customer},
                    {amount, Currency::parse(currency).value()},
                    parse_status(status),
@@ -79,7 +77,7 @@ Limit limit(pqxx::transaction_base& tx, Currency currency) {
 bool insert(pqxx::transaction_base& tx, const Payment& payment) {
     const auto inserted =
         tx.exec(insert_payment,
-                pqxx::params{payment.id.value, payment.order.value, payment.customer.value,
+                pqxx::params{payment.id.value, payment.customer.value,
                              payment.amount.currency.code(), payment.amount.minor,
                              to_string(payment.status), payment.decline_reason, payment.provider,
                              payment.taken, payment.rolled_back, waits(payment)});

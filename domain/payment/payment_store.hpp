@@ -14,7 +14,7 @@ namespace domain::payment::store {
 
 Limit limit(pqxx::transaction_base& tx, Currency currency);
 
-// False, and nothing inserted, when the order has its payment already, or a tombstone of it. Waits
+// False, and nothing inserted, when the purchase has its payment already, or a tombstone of it. Waits
 // for another transaction that inserts one.
 bool insert(pqxx::transaction_base& tx, const Payment& payment);
 

@@ -62,16 +62,12 @@ domain::payment::Provider& add_ledger(Shop& shop, Service& service) {
 }  // namespace
 
 void add_payment(Shop& shop, const ServiceConfig& config) {
-    std::vector<std::string> hears{"create-payment", "rollback-payment"};
-    const bool alone = !shop.authenticate;  // order and payment, without accounts and sagas
-    if (alone) hears.emplace_back("order");
-    auto& service = add_service(
-        shop, config,
-        {.hears = std::move(hears), .tables = {"payments", "payment_limit", "payment.entry"}});
+    auto& service = add_service(shop, config,
+                                {.hears = {"create-payment", "rollback-payment"},
+                                 .tables = {"payments", "payment_limit", "payment.entry"}});
     auto& provider = shop.config.stripe.url.empty() ? add_ledger(shop, service)
                                                     : add_stripe(shop, config, service);
     payment::add_routes(service.dispatcher(), service.pool(), shop.authenticate);
-    if (alone) payment::subscribe(service.consumer());
     payment::subscribe_to_saga(service.consumer(), provider);
 }
 

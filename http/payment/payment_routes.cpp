@@ -10,13 +10,13 @@ namespace {
 namespace domain_payment = domain::payment;
 
 Outcome get_payment(domain::Pool& pool, const Authenticate& authenticate, const Request& request) {
-    const auto customer = reader(authenticate, request);
+    const auto customer = authenticate(request);
     if (!customer) return tl::unexpected(customer.error());
     const auto id = id_parameter(request, "id");
     if (!id) return tl::unexpected(id.error());
     const auto payment = domain_payment::find(pool, domain::PaymentId{*id});
     if (!payment || payment->status == domain_payment::Status::cancelled ||
-        !may_read(*customer, payment->customer))
+        payment->customer != *customer)
         return tl::unexpected(Problem{404, "there is no payment " + std::to_string(*id)});
     nlohmann::json body{{"id", payment->id.value},
                         {"customer_id", payment->customer.value},
@@ -27,12 +27,6 @@ Outcome get_payment(domain::Pool& pool, const Authenticate& authenticate, const 
     return Response{.body = body.dump()};
 }
 
-void answer_order(pqxx::transaction_base& tx, const outbox::Message& message) {
-    const auto demand = domain_payment::read_order_placed(message.payload);
-    if (!demand) throw outbox::PoisonMessage(demand.error());
-    domain_payment::answer(tx, *demand, domain::continue_trace(message.headers));
-}
-
 }  // namespace
 
 void add_routes(Dispatcher& dispatcher, domain::Pool& pool, const Authenticate& authenticate) {
@@ -40,7 +34,5 @@ void add_routes(Dispatcher& dispatcher, domain::Pool& pool, const Authenticate& 
         return get_payment(pool, authenticate, request);
     });
 }
-
-void subscribe(outbox::Consumer& consumer) { consumer.on("OrderPlaced", answer_order); }
 
 }  // namespace http::payment

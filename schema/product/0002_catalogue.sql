@@ -1,4 +1,4 @@
--- A catalogue to begin with: the products that order's catalogue has, under the same ids.
+-- A catalogue to begin with.
 insert into categories (id, name, description) values
     (1, 'Writing', 'Pens and what they write with'),
     (2, 'Paper', 'To write on, and to send it in'),

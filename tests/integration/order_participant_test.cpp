@@ -86,12 +86,11 @@ TEST_F(OrderParticipant, LearnsTheEndOfItsPurchase) {
 
 TEST_F(OrderParticipant, ShowsAnOrderToItsOwnerOnly) {
     send({command("CreateOrder", 42), command("RollbackOrder", 43)});
-    domain::order::OrderService service{pool_, [] { return std::int64_t{1}; }};
     http::Metrics metrics{"order"};
     http::Log log{"off"};
     http::Dispatcher dispatcher{"order", metrics, log};
     http::order::add_routes(
-        dispatcher, service,
+        dispatcher, pool_,
         [](const http::Request& request) -> tl::expected<domain::CustomerId, http::Problem> {
             if (request.header("Authorization").empty())
                 return tl::unexpected(http::Problem{401, "send a token"});

@@ -151,14 +151,8 @@ TEST_F(ProductHttpTest, PagesThroughTheCatalogueByOffsetAndByKey) {
 }
 
 TEST(ProductProcess, ServesItsCatalogueAsItsOwnRole) {
-    const support::Database database{{"outbox", "product"}};
-    const support::ShopDatabases others;
-    const support::ShopProcess shop{others,
-                                    {"product"},
-                                    {{"SHOP_PRODUCT_DSN", database.dsn("shop_product")},
-                                     {"SHOP_PRODUCT_HTTP", "127.0.0.1:0"},
-                                     {"SHOP_PRODUCT_GRPC", "127.0.0.1:0"},
-                                     {"SHOP_JWT_SECRET", std::string(32, 's')}}};
+    const support::ShopDatabases databases{{"product"}};
+    const support::ShopProcess shop{databases, {"product"}};
     const auto answer = request(shop.address("product"), "GET", "/api/products?size=3");
     EXPECT_EQ(answer.status, 200) << answer.body;
     EXPECT_EQ(json::parse(answer.body)["catalogs"].size(), 3U);

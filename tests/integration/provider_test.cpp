@@ -19,7 +19,6 @@ using namespace domain::payment;
 
 Payment payment(std::int64_t id, std::int64_t amount) {
     return {domain::PaymentId{id},
-            domain::OrderId{id},
             domain::CustomerId{3},
             {amount, domain::Currency::parse("EUR").value()},
             Status::pending};

@@ -73,9 +73,12 @@ Answer send_raw(const std::string& address, const std::string& bytes) {
             text.substr(colon + 2, next - colon - 2);
         line = next;
     }
-    const auto length = std::stoul(answer.headers["Content-Length"]);
+    // Without a length it goes on to the end of the connection.
+    const auto given = answer.headers.find("Content-Length");
+    const auto length =
+        given == answer.headers.end() ? text.size() : std::stoul(given->second);
     answer.body = text.substr(head_end + 4, length);
-    if (head_end + 4 + length < text.size()) answer.rest = text.substr(head_end + 4 + length);
+    if (length < text.size() - head_end - 4) answer.rest = text.substr(head_end + 4 + length);
     return answer;
 }
 

@@ -1,9 +1,13 @@
 #include "integration/shop_process.hpp"
 
+#include <algorithm>
+#include <cctype>
+#include <format>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "support/environment.hpp"
+#include "domain/token.hpp"
+#include "support/loopback.hpp"
 #include "support/wait.hpp"
 
 namespace support {
@@ -15,23 +19,47 @@ std::vector<std::string> command(const std::vector<std::string>& services) {
     return argv;
 }
 
+std::string upper(std::string text) {
+    std::ranges::transform(text, text.begin(),
+                           [](char c) { return static_cast<char>(std::toupper(c)); });
+    return text;
+}
+
 std::map<std::string, std::string> with(const ShopDatabases& databases,
                                         std::map<std::string, std::string> environment) {
-    environment.insert({{"SHOP_ORDER_DSN", databases.order.dsn("shop_order")},
-                        {"SHOP_PAYMENT_DSN", databases.payment.dsn("shop_payment")},
-                        {"SHOP_ORDER_HTTP", "127.0.0.1:0"},
-                        {"SHOP_PAYMENT_HTTP", "127.0.0.1:0"},
-                        {"SHOP_KAFKA_BROKERS", kafka()},
-                        {"SHOP_KAFKA_TOPIC", databases.topic_prefix + "{aggregatetype}"},
-                        {"SHOP_CONSUMER_GROUP_PREFIX", databases.topic_prefix}});
+    environment.insert(databases.environment().begin(), databases.environment().end());
     return environment;
 }
 
+constexpr auto secret = "canary-secret-of-more-than-32-bytes";
+
 }  // namespace
 
+ShopDatabases::ShopDatabases(const std::vector<std::string>& services)
+    : environment_{{"SHOP_KAFKA_BROKERS", kafka()},
+                   {"SHOP_KAFKA_TOPIC", topic_prefix + "{aggregatetype}"},
+                   {"SHOP_CONSUMER_GROUP_PREFIX", topic_prefix},
+                   {"SHOP_JWT_SECRET", secret},
+                   {"SHOP_ACCOUNT_GRPC", std::format("127.0.0.1:{}", free_port())},
+                   {"SHOP_PRODUCT_GRPC", std::format("127.0.0.1:{}", free_port())}} {
+    for (const auto& service : services) {
+        const auto& database =
+            databases_.try_emplace(service, std::vector<std::string>{"outbox", service})
+                .first->second;
+        environment_["SHOP_" + upper(service) + "_DSN"] = database.dsn("shop_" + service);
+        environment_["SHOP_" + upper(service) + "_HTTP"] = "127.0.0.1:0";
+    }
+}
+
+std::string token_of(std::int64_t customer) {
+    return domain::token::Tokens{{.secret = secret}}.issue(
+        domain::token::Kind::access,
+        {.customer = domain::CustomerId{customer}, .session = 1, .id = domain::token::make_id()});
+}
+
 ShopProcess::ShopProcess(const ShopDatabases& databases, const std::vector<std::string>& services,
-                         const std::map<std::string, std::string>& environment)
-    : ShopProcess(services, with(databases, environment)) {}
+                         std::map<std::string, std::string> environment)
+    : ShopProcess(services, with(databases, std::move(environment))) {}
 
 ShopProcess::ShopProcess(const std::vector<std::string>& services,
                          const std::map<std::string, std::string>& environment)

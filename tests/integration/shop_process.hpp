@@ -1,6 +1,7 @@
 // `shop serve` under test, with databases and topics of its own.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -11,19 +12,32 @@
 
 namespace support {
 
-// The databases of the services. Relays and shops come and go above them.
-struct ShopDatabases {
-    Database order{{"outbox", "order"}};
-    Database payment{{"outbox", "payment"}};
-    std::string topic_prefix = unique_name("shop") + ".";  // also of the consumer groups
+// The databases of some services. Relays and shops come and go above them.
+class ShopDatabases {
+public:
+    explicit ShopDatabases(const std::vector<std::string>& services);
+
+    const Database& of(const std::string& service) const { return databases_.at(service); }
+
+    // Makes shops of these services work here: each as its own role, at addresses of their own. If
+    // account is not among them, nobody answers for it, and a token that is right in itself counts.
+    const std::map<std::string, std::string>& environment() const { return environment_; }
+
+    const std::string topic_prefix = unique_name("shop") + ".";  // also of the consumer groups
+
+private:
+    std::map<std::string, Database> databases_;
+    std::map<std::string, std::string> environment_;
 };
+
+// An access token of the customer, as such shops believe it.
+std::string token_of(std::int64_t customer);
 
 class ShopProcess {
 public:
-    // Returns once every service listens.
-    explicit ShopProcess(const ShopDatabases& databases,
-                         const std::vector<std::string>& services = {"order", "payment"},
-                         const std::map<std::string, std::string>& environment = {});
+    // Returns once every service listens. The environment goes before that of the databases.
+    ShopProcess(const ShopDatabases& databases, const std::vector<std::string>& services,
+                std::map<std::string, std::string> environment = {});
 
     // Of any services, whose databases and listeners the environment names.
     ShopProcess(const std::vector<std::string>& services,

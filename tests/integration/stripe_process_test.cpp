@@ -25,7 +25,7 @@ class StripeProcess : public testing::Test {
 protected:
     StripeProcess() {
         std::ofstream{secret_file} << "sk_test_canary\n";
-        for (const auto* type : {"order", "create-payment", "rollback-payment"})
+        for (const auto* type : {"create-payment", "rollback-payment"})
             support::create_topic(databases.topic_prefix + type, 1);
     }
     ~StripeProcess() override { std::filesystem::remove(secret_file); }
@@ -51,8 +51,8 @@ protected:
     }
 
     StripeDouble stripe;
-    support::ShopDatabases databases;
-    pqxx::connection super{databases.payment.dsn()};
+    support::ShopDatabases databases{{"payment"}};
+    pqxx::connection super{databases.of("payment").dsn()};
     std::string secret_file =
         std::filesystem::temp_directory_path() / support::unique_name("stripe");
 };
