@@ -79,16 +79,25 @@ std::map<PurchaseId, std::int64_t> PurchaseService::last_seqs(const std::vector<
     return transact(pool_, [&](pqxx::work& tx) { return store::last_seqs(tx, ids); });
 }
 
-tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, const Change& change) {
-    const auto found = store::lock(tx, change.id);
-    if (!found) {
-        return tl::unexpected(Refusal{Refusal::Reason::unknown,
-                                      std::format("there is no purchase {}", change.id.value)});
+tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, std::span<const Change> changes) {
+    std::set<PurchaseId> ids;
+    for (const auto& change : changes) ids.insert(change.id);
+    auto places = store::lock(tx, ids);
+    std::vector<store::Event> events;
+    for (const auto& change : changes) {
+        const auto found = places.find(change.id);
+        if (found == places.end()) {
+            return tl::unexpected(Refusal{Refusal::Reason::unknown,
+                                          std::format("there is no purchase {}", change.id.value)});
+        }
+        auto& [state, last_seq] = found->second;
+        // A new purchase is where the first change takes it: the first step is asked for.
+        const bool first = last_seq == 0;
+        if (!first && !moves(state, change.state) && !faults::mutant("no_terminal_state")) continue;
+        state = change.state;
+        events.push_back({++last_seq, change});
     }
-    // A new purchase is where the first change takes it: the first step is asked for.
-    const bool first = found->last_seq == 0;
-    if (first || moves(found->state, change.state) || faults::mutant("no_terminal_state"))
-        store::record(tx, change);
+    store::record(tx, events);
     return {};
 }
 

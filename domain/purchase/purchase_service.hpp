@@ -37,8 +37,8 @@ private:
     IdMaker make_id_;
 };
 
-// What became of a purchase, applied once by the consumer's inbox; what does not move it on is
-// passed over. Refused when there is no such purchase.
-tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, const Change& change);
+// What became of purchases, in order, each applied once by the consumer's inbox; what does not move
+// its purchase on is passed over. Refused, to be rolled back, when there is no such purchase.
+tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, std::span<const Change> changes);
 
 }  // namespace domain::purchase

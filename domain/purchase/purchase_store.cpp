@@ -25,15 +25,19 @@ constexpr auto select_items = R"(
 select product_id, quantity, price from purchase_items where purchase_id = $1 order by product_id)";
 
 constexpr auto select_for_update = R"(
-select status, step, success, last_seq from purchases where id = $1 for update)";
+select id, status, step, success, last_seq from purchases where id = any ($1) order by id for update)";
 
-constexpr auto record_change = R"(
-with moved as (
-    update purchases
-    set status = $2, step = $3, success = $4, last_seq = last_seq + 1, updated_at = clock_timestamp()
-    where id = $1 returning last_seq)
-insert into purchase_event (purchase_id, seq, step, status, success, at)
-select $1, last_seq, $3, $2, $4, 'epoch'::timestamptz + $5::bigint * interval '1 ms' from moved)";
+constexpr auto record_events = R"(
+with event as (
+    insert into purchase_event (purchase_id, seq, step, status, success, at)
+    select e.id, e.seq, e.step, e.status, e.success, 'epoch'::timestamptz + e.at * interval '1 ms'
+    from unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::bool[], $6::bigint[])
+         e (id, seq, step, status, success, at)
+    returning purchase_id, seq, step, status, success)
+update purchases p
+set status = e.status, step = e.step, success = e.success, last_seq = e.seq, updated_at = clock_timestamp()
+from (select distinct on (purchase_id) * from event order by purchase_id, seq desc) e
+where p.id = e.purchase_id)";
 
 constexpr auto select_events = R"(
 select seq, status, step, success, (extract(epoch from at) * 1000)::bigint
@@ -88,19 +92,33 @@ std::optional<View> find_by_key(pqxx::transaction_base& tx, CustomerId customer,
     return find(tx, PurchaseId{(*row)[0].as<std::int64_t>()});
 }
 
-std::optional<Place> lock(pqxx::transaction_base& tx, PurchaseId id) {
-    const auto row = tx.exec(select_for_update, pqxx::params{id.value}).opt_row();
-    if (!row) return std::nullopt;
-    const auto [status, step, success, last_seq] =
-        row->as<int, int, std::optional<bool>, std::int64_t>();
-    return Place{state(status, step, success), last_seq};
+std::map<PurchaseId, Place> lock(pqxx::transaction_base& tx, const std::set<PurchaseId>& ids) {
+    std::vector<std::int64_t> numbers;
+    numbers.reserve(ids.size());
+    for (const auto id : ids) numbers.push_back(id.value);
+    std::map<PurchaseId, Place> found;
+    for (const auto& [id, status, step, success, last_seq] :
+         tx.query<std::int64_t, int, int, std::optional<bool>, std::int64_t>(
+             select_for_update, pqxx::params{numbers}))
+        found.emplace(PurchaseId{id}, Place{state(status, step, success), last_seq});
+    return found;
 }
 
-void record(pqxx::transaction_base& tx, const Change& change) {
-    tx.exec(record_change, pqxx::params{change.id.value, static_cast<int>(change.state.status),
-                                        static_cast<int>(change.state.step), change.state.success,
-                                        change.at.time_since_epoch().count()})
-        .no_rows();
+void record(pqxx::transaction_base& tx, std::span<const Event> events) {
+    if (events.empty()) return;
+    std::vector<std::int64_t> ids, seqs, times;
+    std::vector<int> steps, statuses;
+    std::vector<std::optional<std::string>> successes;
+    for (const auto& [seq, change] : events) {
+        const auto& [status, step, success] = change.state;
+        ids.push_back(change.id.value);
+        seqs.push_back(seq);
+        steps.push_back(static_cast<int>(step));
+        statuses.push_back(static_cast<int>(status));
+        successes.push_back(success ? std::optional{pqxx::to_string(*success)} : std::nullopt);
+        times.push_back(change.at.time_since_epoch().count());
+    }
+    tx.exec(record_events, pqxx::params{ids, seqs, steps, statuses, successes, times}).no_rows();
 }
 
 std::vector<Event> events(pqxx::transaction_base& tx, PurchaseId id, std::int64_t after,

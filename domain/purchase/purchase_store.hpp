@@ -4,6 +4,8 @@
 #include <map>
 #include <optional>
 #include <pqxx/transaction_base>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,20 +28,20 @@ std::optional<View> find(pqxx::transaction_base& tx, PurchaseId id);
 std::optional<View> find_by_key(pqxx::transaction_base& tx, CustomerId customer,
                                 const std::string& key);
 
-// Locks the row until the transaction ends.
+// Those that there are, locked until the transaction ends.
 struct Place {
     State state;
     std::int64_t last_seq;  // 0: nothing has become of it yet
 };
-std::optional<Place> lock(pqxx::transaction_base& tx, PurchaseId id);
-
-// Adds the change as the purchase's next event, and makes it its state.
-void record(pqxx::transaction_base& tx, const Change& change);
+std::map<PurchaseId, Place> lock(pqxx::transaction_base& tx, const std::set<PurchaseId>& ids);
 
 struct Event {
     std::int64_t seq;
     Change change;
 };
+// Adds the events, each purchase's in their order, and makes the last one of each its state.
+void record(pqxx::transaction_base& tx, std::span<const Event> events);
+
 // Those after a number, in order, at most so many.
 std::vector<Event> events(pqxx::transaction_base& tx, PurchaseId id, std::int64_t after, int limit);
 

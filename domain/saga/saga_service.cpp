@@ -4,6 +4,7 @@
 #include <faults.hpp>
 #include <format>
 #include <outbox/append.hpp>
+#include <set>
 #include <utility>
 
 #include "domain/transact.hpp"
@@ -49,14 +50,16 @@ std::vector<outbox::Event> events_of(const store::Row& row, const Decision& deci
                           .aggregate_id = key,
                           .type = std::string{event_type(command)},
                           .content = outbox::Json{command_json(row.id, row.purchase, now)},
-                          .headers = trace.headers()});
+                          .headers = trace.headers(),
+                          .id = outbox::EventId::make()});
     }
     for (const auto& result : decision.results) {
         events.push_back({.aggregate_type = "purchase-result",
                           .aggregate_id = key,
                           .type = "PurchaseResult",
                           .content = outbox::Json{result_json(row.id, result, now)},
-                          .headers = trace.headers()});
+                          .headers = trace.headers(),
+                          .id = outbox::EventId::make()});
     }
     return events;
 }
@@ -70,31 +73,52 @@ std::map<std::string, double> by_step(const auto& counts) {
 
 }  // namespace
 
-void SagaService::begin(pqxx::transaction_base& tx, const CreatePurchase& event,
-                        const Source& source) {
-    faults::crash_point("saga_before_transition");
-    const auto decision = saga::begin(policy_);
-    const store::Row row{event.id, decision.saga, event.purchase, source.trace};
-    const store::Entry entry{"CreatePurchase", {}, source.event, source.trace};
-    if (store::insert(tx, row, decision.wait.value())) return carry_out(tx, row, decision, entry);
-    const auto first = store::lock(tx, event.id).value();
-    carry_out(tx, first, {.saga = first.saga, .note = "begun before: changes nothing"}, entry);
-}
+// What the decisions of a transaction come to, which is then written at once.
+struct SagaService::Moves {
+    std::map<PurchaseId, store::Change> changes;
+    std::vector<outbox::Event> events;
+    std::vector<store::Entry> log;
+};
 
-tl::expected<void, Refusal> SagaService::hear(pqxx::transaction_base& tx, const Answer& event,
-                                              const Source& source) {
-    const auto row = store::lock(tx, event.id);
-    if (!row) {
-        return tl::unexpected(
-            Refusal{Refusal::Reason::unknown, std::format("there is no saga {}", event.id.value)});
-    }
+tl::expected<void, Refusal> SagaService::hear(pqxx::transaction_base& tx,
+                                              std::span<const Heard> all) {
     faults::crash_point("saga_before_transition");
-    const auto decision = transition(row->saga, event.reply, policy_);
-    store::save(tx, *row, decision);
-    const auto type = event_type({event.reply.step, event.reply.compensation});
-    carry_out(tx, *row, decision,
-              {std::format("reply to {}: {}", type, event.reply.success ? "success" : "failure"),
-               event.error_message, source.event, source.trace});
+    auto beginning = saga::begin(policy_);
+    std::vector<store::Row> beginners;
+    std::set<PurchaseId> ids;
+    for (const auto& heard : all) {
+        ids.insert(std::visit([](const auto& event) { return event.id; }, heard.event));
+        if (const auto* event = std::get_if<CreatePurchase>(&heard.event))
+            beginners.push_back({event->id, beginning.saga, event->purchase, heard.trace});
+    }
+    auto fresh = store::insert(tx, beginners, beginning.wait.value());
+    beginning.wait.reset();  // as they are by now
+    auto rows = store::lock(tx, ids);
+    Moves moves;
+    for (const auto& [event, id, trace] : all) {
+        if (const auto* create = std::get_if<CreatePurchase>(&event)) {
+            auto& row = rows.at(create->id);
+            const bool is_new = fresh.erase(create->id) > 0;
+            decide(moves, row,
+                   is_new ? beginning
+                          : Decision{.saga = row.saga, .note = "begun before: changes nothing"},
+                   {create->id, "CreatePurchase", {}, id, trace});
+            continue;
+        }
+        const auto& answer = std::get<Answer>(event);
+        const auto row = rows.find(answer.id);
+        if (row == rows.end()) {
+            return tl::unexpected(Refusal{Refusal::Reason::unknown,
+                                          std::format("there is no saga {}", answer.id.value)});
+        }
+        const auto& [step, compensation, success] = answer.reply;
+        decide(moves, row->second, transition(row->second.saga, answer.reply, policy_),
+               {answer.id,
+                std::format("reply to {}: {}", event_type({step, compensation}),
+                            success ? "success" : "failure"),
+                answer.error_message, id, trace});
+    }
+    carry_out(tx, moves);
     return {};
 }
 
@@ -102,21 +126,22 @@ bool SagaService::sweep_one(Pool& pool, std::vector<std::int64_t>& passed) {
     std::optional<std::int64_t> picked;
     const auto run = [&](pqxx::work& tx) {
         picked.reset();
-        const auto due = store::lock_due(tx, passed);
+        auto due = store::lock_due(tx, passed);
         if (!due) return false;
-        const auto& [row, input, reason] = *due;
+        auto& [row, input, reason] = *due;
         picked = row.id.value;
         faults::crash_point("saga_before_transition");
         const auto decision = transition(row.saga, input, policy_);
-        store::save(tx, row, decision);
         if (std::holds_alternative<TimedOut>(input)) {
             ++time_outs_.at(std::to_underlying(row.saga.step));
         } else {
             store::finish_request(tx, row.id);
         }
-        carry_out(
-            tx, row, decision,
-            {describe(input, row.saga), reason, std::nullopt, continue_trace(row.trace.headers())});
+        Moves moves;
+        decide(moves, row, decision,
+               {row.id, describe(input, row.saga), reason, std::nullopt,
+                continue_trace(row.trace.headers())});
+        carry_out(tx, moves);
         return true;
     };
     // A second run after an unknown outcome finds nothing due, or another saga.
@@ -150,17 +175,32 @@ int SagaService::sweep(Pool& pool, int limit) {
     return static_cast<int>(passed.size());
 }
 
-void SagaService::carry_out(pqxx::transaction_base& tx, const store::Row& row,
-                            const Decision& decision, store::Entry entry) {
+void SagaService::decide(Moves& moves, store::Row& row, const Decision& decision,
+                         store::Entry entry) {
     entry.decision = describe(decision);
-    const auto events = events_of(row, decision, entry.trace);
-    for (const auto& event : events) entry.sent.push_back(event.type);
-    for (const auto& id : outbox::append(tx, events)) entry.sent_ids.push_back(id.to_string());
-    store::write(tx, row.id, entry);
+    for (auto& event : events_of(row, decision, entry.trace)) {
+        entry.sent.push_back(event.type);
+        entry.sent_ids.push_back(event.id->to_string());
+        moves.events.push_back(std::move(event));
+    }
+    moves.log.push_back(std::move(entry));
     for (const auto& [step, compensation] : decision.commands)
         if (compensation) ++compensations_.at(std::to_underlying(step));
     if (decision.saga.ended() && !row.saga.ended())
         ++(decision.saga.state == State::completed ? completed_ : compensated_);
+    if (decision.saga == row.saga && !decision.wait) return;
+    auto& change = moves.changes.try_emplace(row.id, store::Change{.id = row.id}).first->second;
+    change.saga = row.saga = decision.saga;
+    if (decision.wait) change.wait = decision.wait;
+}
+
+void SagaService::carry_out(pqxx::transaction_base& tx, const Moves& moves) {
+    std::vector<store::Change> changes;
+    changes.reserve(moves.changes.size());
+    for (const auto& [id, change] : moves.changes) changes.push_back(change);
+    store::save(tx, changes);
+    outbox::append(tx, moves.events);
+    store::write(tx, moves.log);
     faults::crash_point("saga_before_commit");
 }
 

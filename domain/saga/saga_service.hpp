@@ -1,5 +1,5 @@
 // What moves sagas: events in the consumer's transaction, time-outs and operators' requests in
-// those of the sweep. Each locks the saga, decides, saves, logs and appends what the decision asks
+// those of the sweep. Each locks its sagas, decides, saves, logs and appends what the decisions ask
 // for in that one transaction, so that a process may die at any point. Thread-safe.
 #pragma once
 
@@ -9,8 +9,10 @@
 #include <map>
 #include <outbox/event.hpp>
 #include <pqxx/transaction_base>
+#include <span>
 #include <string>
 #include <tl/expected.hpp>
+#include <variant>
 
 #include "domain/pool.hpp"
 #include "domain/refusal.hpp"
@@ -22,15 +24,14 @@ class SagaService {
 public:
     explicit SagaService(Policy policy) : policy_{policy} {}
 
-    struct Source {
-        outbox::EventId event;
+    struct Heard {
+        std::variant<CreatePurchase, Answer> event;
+        outbox::EventId id;
         Trace trace;
     };
-    // Begins the saga. A purchase that has one already goes to its log, and changes nothing.
-    void begin(pqxx::transaction_base& tx, const CreatePurchase& event, const Source& source);
-    // Refused when there is no such saga.
-    tl::expected<void, Refusal> hear(pqxx::transaction_base& tx, const Answer& event,
-                                     const Source& source);
+    // In their order: begins sagas, and moves them on. A purchase that has one already goes to its
+    // log, and changes nothing. Refused, to be rolled back, when an answer has no saga.
+    tl::expected<void, Refusal> hear(pqxx::transaction_base& tx, std::span<const Heard> all);
 
     // Does what is due, at most so many sagas, each in a transaction of its own; returns how many.
     // A saga that fails is passed over until the next sweep; then throws, after all others.
@@ -45,9 +46,9 @@ private:
     using PerStep = std::array<std::atomic<std::uint64_t>, steps>;
 
     bool sweep_one(Pool& pool, std::vector<std::int64_t>& passed);
-    // Appends and logs what follows from a decision that is saved.
-    void carry_out(pqxx::transaction_base& tx, const store::Row& row, const Decision& decision,
-                   store::Entry entry);
+    struct Moves;  // of a transaction
+    void decide(Moves& moves, store::Row& row, const Decision& decision, store::Entry entry);
+    static void carry_out(pqxx::transaction_base& tx, const Moves& moves);
 
     const Policy policy_;
     std::atomic<std::uint64_t> completed_{0}, compensated_{0};

@@ -10,14 +10,18 @@
 namespace domain::saga::store {
 namespace {
 
-constexpr auto insert_saga = R"(
+constexpr auto insert_sagas = R"(
 insert into saga.instance (id, state, step, tries, covered, deadline, purchase, traceparent, correlation_id)
-values ($1, $2, $3, $4, $5, clock_timestamp() + $6 * interval '1 millisecond', $7, $8, $9)
-on conflict (id) do nothing)";
+select i.id, i.state, i.step, i.tries, i.covered, clock_timestamp() + $6 * interval '1 millisecond',
+       i.purchase::jsonb, i.traceparent, i.correlation_id
+from unnest($1::bigint[], $2::text[], $3::int[], $4::int[], $5::int[], $7::text[], $8::text[], $9::text[])
+     i (id, state, step, tries, covered, purchase, traceparent, correlation_id)
+on conflict (id) do nothing
+returning id)";
 
 constexpr auto select_for_update = R"(
 select id, state, step, tries, covered, stuck_at is not null, purchase, traceparent, correlation_id
-from saga.instance where id = $1 for update)";
+from saga.instance where id = any ($1) order by id for update)";
 
 constexpr auto select_due = R"(
 select i.id, i.state, i.step, i.tries, i.covered, i.stuck_at is not null, i.purchase, i.traceparent,
@@ -26,17 +30,25 @@ from saga.instance i left join saga.audit a on a.n = i.request
 where i.wake <= statement_timestamp() and i.id <> all ($1)
 order by i.wake limit 1 for update of i skip locked)";
 
-constexpr auto update_saga = R"(
-update saga.instance
-set state = $2, step = $3, tries = $4, covered = $5,
-    stuck_at = case when $6 then coalesce(stuck_at, clock_timestamp()) end,
-    deadline = case when $7 then null else coalesce(clock_timestamp() + $8 * interval '1 millisecond', deadline) end,
+constexpr auto update_sagas = R"(
+update saga.instance i
+set state = c.state, step = c.step, tries = c.tries, covered = c.covered,
+    stuck_at = case when c.stuck then coalesce(i.stuck_at, clock_timestamp()) end,
+    deadline = case when not c.ended
+                    then coalesce(clock_timestamp() + c.wait * interval '1 millisecond', i.deadline) end,
     updated_at = clock_timestamp()
-where id = $1)";
+from unnest($1::bigint[], $2::text[], $3::int[], $4::int[], $5::int[], $6::bool[], $7::bool[], $8::bigint[])
+     c (id, state, step, tries, covered, stuck, ended, wait)
+where i.id = c.id)";
 
-constexpr auto insert_step = R"(
+// An array of arrays would have to be rectangular.
+constexpr auto insert_steps = R"(
 insert into saga.step (saga_id, input, detail, event_id, traceparent, decision, sent, sent_ids)
-values ($1, $2, $3, $4, $5, $6, $7, $8::uuid[]))";
+select e.saga_id, e.input, e.detail, e.event_id, e.traceparent, e.decision,
+       string_to_array(e.sent, ','), string_to_array(e.sent_ids, ',')::uuid[]
+from unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[])
+     with ordinality e (saga_id, input, detail, event_id, traceparent, decision, sent, sent_ids, n)
+order by e.n)";
 
 constexpr std::array state_names{"EXECUTING", "COMPENSATING", "COMPLETED", "COMPENSATED"};
 
@@ -71,18 +83,40 @@ Input read_request(const Field& action, const Field& step, const Field& success)
 
 }  // namespace
 
-bool insert(pqxx::transaction_base& tx, const Row& row, std::chrono::milliseconds wait) {
-    const auto& [id, saga, purchase, trace] = row;
-    return tx.exec(insert_saga,
-                   pqxx::params{id.value, to_string(saga.state), std::to_underlying(saga.step),
-                                saga.tries, saga.covered, wait.count(), purchase, trace.traceparent,
-                                trace.correlation_id})
-               .affected_rows() == 1;
+std::set<PurchaseId> insert(pqxx::transaction_base& tx, std::span<const Row> rows,
+                            std::chrono::milliseconds wait) {
+    std::set<PurchaseId> inserted;
+    if (rows.empty()) return inserted;
+    std::vector<std::int64_t> ids;
+    std::vector<std::string> states, purchases, traceparents, correlation_ids;
+    std::vector<int> steps, tries, covered;
+    for (const auto& [id, saga, purchase, trace] : rows) {
+        ids.push_back(id.value);
+        states.emplace_back(to_string(saga.state));
+        steps.push_back(std::to_underlying(saga.step));
+        tries.push_back(saga.tries);
+        covered.push_back(saga.covered);
+        purchases.push_back(purchase);
+        traceparents.push_back(trace.traceparent);
+        correlation_ids.push_back(trace.correlation_id);
+    }
+    for (const auto& [id] : tx.query<std::int64_t>(
+             insert_sagas, pqxx::params{ids, states, steps, tries, covered, wait.count(), purchases,
+                                        traceparents, correlation_ids}))
+        inserted.insert(PurchaseId{id});
+    return inserted;
 }
 
-std::optional<Row> lock(pqxx::transaction_base& tx, PurchaseId id) {
-    const auto row = tx.exec(select_for_update, pqxx::params{id.value}).opt_row();
-    return row ? std::optional{read(*row)} : std::nullopt;
+std::map<PurchaseId, Row> lock(pqxx::transaction_base& tx, const std::set<PurchaseId>& ids) {
+    std::vector<std::int64_t> numbers;
+    numbers.reserve(ids.size());
+    for (const auto id : ids) numbers.push_back(id.value);
+    std::map<PurchaseId, Row> found;
+    for (const auto& row : tx.exec(select_for_update, pqxx::params{numbers})) {
+        auto one = read(row);
+        found.emplace(one.id, std::move(one));
+    }
+    return found;
 }
 
 std::optional<Due> lock_due(pqxx::transaction_base& tx, const std::vector<std::int64_t>& passed) {
@@ -92,14 +126,24 @@ std::optional<Due> lock_due(pqxx::transaction_base& tx, const std::vector<std::i
                (*row)[12].as<std::string>("")};
 }
 
-void save(pqxx::transaction_base& tx, const Row& row, const Decision& decision) {
-    if (faults::mutant("step_not_persisted")) return;
-    const auto& saga = decision.saga;
-    if (saga == row.saga && !decision.wait) return;
-    const auto wait = decision.wait ? std::optional{decision.wait->count()} : std::nullopt;
-    tx.exec(update_saga,
-            pqxx::params{row.id.value, to_string(saga.state), std::to_underlying(saga.step),
-                         saga.tries, saga.covered, saga.stuck, saga.ended(), wait})
+void save(pqxx::transaction_base& tx, std::span<const Change> changes) {
+    if (changes.empty() || faults::mutant("step_not_persisted")) return;
+    std::vector<std::int64_t> ids;
+    std::vector<std::string> states;
+    std::vector<int> steps, tries, covered;
+    std::vector<std::string> stuck, ended;
+    std::vector<std::optional<std::int64_t>> waits;
+    for (const auto& [id, saga, wait] : changes) {
+        ids.push_back(id.value);
+        states.emplace_back(to_string(saga.state));
+        steps.push_back(std::to_underlying(saga.step));
+        tries.push_back(saga.tries);
+        covered.push_back(saga.covered);
+        stuck.push_back(pqxx::to_string(saga.stuck));
+        ended.push_back(pqxx::to_string(saga.ended()));
+        waits.push_back(wait ? std::optional{wait->count()} : std::nullopt);
+    }
+    tx.exec(update_sagas, pqxx::params{ids, states, steps, tries, covered, stuck, ended, waits})
         .no_rows();
 }
 
@@ -108,11 +152,22 @@ void finish_request(pqxx::transaction_base& tx, PurchaseId id) {
         .no_rows();
 }
 
-void write(pqxx::transaction_base& tx, PurchaseId id, const Entry& entry) {
-    const auto event = entry.event ? std::optional{entry.event->to_string()} : std::nullopt;
-    tx.exec(insert_step,
-            pqxx::params{id.value, entry.input, entry.detail, event, entry.trace.traceparent,
-                         entry.decision, entry.sent, entry.sent_ids})
+void write(pqxx::transaction_base& tx, std::span<const Entry> entries) {
+    std::vector<std::int64_t> ids;
+    std::vector<std::string> inputs, details, traceparents, decisions, sent, sent_ids;
+    std::vector<std::optional<std::string>> events;
+    for (const auto& entry : entries) {
+        ids.push_back(entry.id.value);
+        inputs.push_back(entry.input);
+        details.push_back(entry.detail);
+        events.push_back(entry.event ? std::optional{entry.event->to_string()} : std::nullopt);
+        traceparents.push_back(entry.trace.traceparent);
+        decisions.push_back(entry.decision);
+        sent.push_back(pqxx::separated_list(",", entry.sent));
+        sent_ids.push_back(pqxx::separated_list(",", entry.sent_ids));
+    }
+    tx.exec(insert_steps, pqxx::params{ids, inputs, details, events, traceparents, decisions, sent,
+                                       sent_ids})
         .no_rows();
 }
 

@@ -4,10 +4,13 @@
 #include <openssl/sha.h>
 
 #include <array>
+#include <span>
 #include <utility>
+#include <variant>
 
 #include "domain/saga/saga_operate.hpp"
 #include "http/json_body.hpp"
+#include "http/saga_command.hpp"
 
 namespace http::orchestrator {
 namespace {
@@ -82,6 +85,15 @@ Outcome accepted(const tl::expected<std::string, domain::Refusal>& audit) {
     return Response{.status = 202, .body = *audit};
 }
 
+std::variant<saga::CreatePurchase, saga::Answer> hear(const outbox::Message& message) {
+    if (message.type == "CreatePurchase") return read(saga::read_create_purchase, message);
+    const auto handler = message.headers.find("handler");
+    auto answer = saga::read_reply(message.payload,
+                                   handler == message.headers.end() ? "" : handler->second);
+    if (!answer) throw outbox::PoisonMessage(answer.error());
+    return std::move(*answer);
+}
+
 }  // namespace
 
 void add_routes(Dispatcher& dispatcher, domain::Pool& pool, const std::string& token) {
@@ -109,21 +121,19 @@ void add_routes(Dispatcher& dispatcher, domain::Pool& pool, const std::string& t
 }
 
 void subscribe(outbox::Consumer& consumer, saga::SagaService& service) {
-    consumer.on("CreatePurchase", [&](pqxx::transaction_base& tx, const outbox::Message& message) {
-        const auto event = saga::read_create_purchase(message.payload);
-        if (!event) throw outbox::PoisonMessage(event.error());
-        service.begin(tx, *event, {message.id, domain::continue_trace(message.headers)});
-    });
-    consumer.on("Reply", [&](pqxx::transaction_base& tx, const outbox::Message& message) {
-        const auto handler = message.headers.find("handler");
-        const auto event = saga::read_reply(
-            message.payload, handler == message.headers.end() ? "" : handler->second);
-        if (!event) throw outbox::PoisonMessage(event.error());
-        const auto heard =
-            service.hear(tx, *event, {message.id, domain::continue_trace(message.headers)});
-        // Trying again would be refused again: a person has to look at it.
-        if (!heard) throw outbox::PoisonMessage(heard.error().detail);
-    });
+    consumer.on_batch(
+        {"CreatePurchase", "Reply"},
+        [&](pqxx::transaction_base& tx, std::span<const outbox::Message* const> messages) {
+            std::vector<saga::SagaService::Heard> all;
+            all.reserve(messages.size());
+            for (const auto* message : messages) {
+                all.push_back(
+                    {hear(*message), message->id, domain::continue_trace(message->headers)});
+            }
+            // Trying again would be refused again: a person has to look at it.
+            const auto heard = service.hear(tx, all);
+            if (!heard) throw outbox::PoisonMessage(heard.error().detail);
+        });
 }
 
 }  // namespace http::orchestrator

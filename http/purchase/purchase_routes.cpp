@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "http/purchase/event_stream.hpp"
 #include "http/purchase/purchase_request.hpp"
+#include "http/saga_command.hpp"
 
 namespace http::purchase {
 namespace {
@@ -107,13 +109,17 @@ void add_routes(Dispatcher& dispatcher, Parts& parts) {
 }
 
 void subscribe(outbox::Consumer& consumer, Feed& feed) {
-    consumer.on("PurchaseResult", [](pqxx::transaction_base& tx, const outbox::Message& message) {
-        const auto change = domain::purchase::read_purchase_result(message.payload);
-        if (!change) throw outbox::PoisonMessage(change.error());
-        const auto applied = domain::purchase::apply(tx, *change);
-        // Trying again would be refused again: a person has to look at it.
-        if (!applied) throw outbox::PoisonMessage(applied.error().detail);
-    });
+    consumer.on_batch(
+        {"PurchaseResult"},
+        [](pqxx::transaction_base& tx, std::span<const outbox::Message* const> messages) {
+            std::vector<domain::purchase::Change> changes;
+            changes.reserve(messages.size());
+            for (const auto* message : messages)
+                changes.push_back(read(domain::purchase::read_purchase_result, *message));
+            // Trying again would be refused again: a person has to look at it.
+            const auto applied = domain::purchase::apply(tx, changes);
+            if (!applied) throw outbox::PoisonMessage(applied.error().detail);
+        });
     consumer.after_batch([&feed] { feed.look(); });
 }
 

@@ -48,7 +48,14 @@ Consumer::Consumer(ConsumerOptions options)
 Consumer::~Consumer() = default;
 
 Consumer& Consumer::on(std::string type, Handler handler) {
-    runner_->on(std::move(type), std::move(handler));
+    return on_batch({std::move(type)},
+                    [handler = std::move(handler)](auto& tx, std::span<const Message* const> some) {
+                        for (const auto* message : some) handler(tx, *message);
+                    });
+}
+
+Consumer& Consumer::on_batch(const std::vector<std::string>& types, BatchHandler handler) {
+    runner_->on_batch(types, std::move(handler));
     return *this;
 }
 

@@ -20,9 +20,12 @@ constexpr auto partitions_every = 1h;
 
 Consumer::Runner::Runner(ConsumerOptions options) : options_{std::move(options)} {}
 
-void Consumer::Runner::on(std::string type, Handler handler) {
-    if (!handlers_.emplace(type, std::move(handler)).second)
-        throw std::invalid_argument{"a second handler for type " + type};
+void Consumer::Runner::on_batch(const std::vector<std::string>& types, BatchHandler handler) {
+    const auto shared = std::make_shared<const BatchHandler>(std::move(handler));
+    for (const auto& type : types) {
+        if (!handlers_.emplace(type, shared).second)
+            throw std::invalid_argument{"a second handler for type " + type};
+    }
 }
 
 ConsumerCounts Consumer::Runner::counts() const {

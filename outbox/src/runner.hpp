@@ -24,7 +24,7 @@ class Consumer::Runner {
 public:
     explicit Runner(ConsumerOptions options);
 
-    void on(std::string type, Handler handler);
+    void on_batch(const std::vector<std::string>& types, BatchHandler handler);
     void after_batch(std::function<void()> call) { after_batch_ = std::move(call); }
     void run(const std::stop_token& stop);
     ConsumerCounts counts() const;

@@ -220,13 +220,24 @@ std::vector<Outcome> Worker::apply(pqxx::work& tx, std::span<Delivery* const> de
     }
     if (handled.empty()) return outcomes;
     auto fresh = accept_all(tx, options_.name, handled);
+    const BatchHandler* handler = nullptr;
+    std::vector<const Message*> run;  // of messages for that handler, in their order
+    const auto hand_over = [&] {
+        if (!run.empty()) (*handler)(tx, run);
+        run.clear();
+    };
     for (std::size_t i = 0; i < deliveries.size(); ++i) {
         if (outcomes[i].kind != Kind::applied) continue;
         const auto& message = deliveries[i]->message;
         const bool is_new = faults::mutant("no_inbox") || fresh.erase(message.id.to_string()) > 0;
         outcomes[i].kind = is_new ? Kind::applied : Kind::duplicate;
-        if (is_new) handlers_.find(message.type)->second(tx, message);
+        if (!is_new) continue;
+        const auto* const its = handlers_.find(message.type)->second.get();
+        if (its != handler) hand_over();
+        handler = its;
+        run.push_back(&message);
     }
+    hand_over();
     return outcomes;
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <pqxx/pqxx>
 #include <span>
@@ -16,7 +17,8 @@
 
 namespace outbox {
 
-using Handlers = std::map<std::string, Handler, std::less<>>;
+// By type; several types may share one.
+using Handlers = std::map<std::string, std::shared_ptr<const BatchHandler>, std::less<>>;
 
 struct Outcome {
     enum class Kind { applied, duplicate, ignored, dead, failed } kind = Kind::applied;

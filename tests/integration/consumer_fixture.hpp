@@ -47,6 +47,9 @@ protected:
     void start(outbox::Handler handler, std::optional<outbox::ConsumerOptions> with = {}) {
         consumer_ = std::make_unique<outbox::Consumer>(with.value_or(options()));
         consumer_->on("Happened", std::move(handler));
+        run();
+    }
+    void run() {
         thread_ = std::jthread{[this](const std::stop_token& token) { consumer_->run(token); }};
     }
     void stop() {

@@ -59,6 +59,39 @@ TEST_F(ConsumerTest, AppliesEachEventOnceWhileMembersComeAndGo) {
         0);
 }
 
+TEST_F(ConsumerTest, HandsABatchOverAtOnceAndOneByOneOnceItHasFailed) {
+    std::vector<support::Draft> drafts;
+    for (int i = 0; i < 40; ++i) {
+        drafts.push_back(draft("a", std::to_string(i)));
+        if (i % 2 == 0) drafts.back().headers["type"] = "Undone";
+    }
+    drafts.push_back(draft("bad", "x"));
+    support::produce(topic_, drafts);
+    consumer_ = std::make_unique<outbox::Consumer>(options());
+    std::atomic<std::size_t> largest = 0, failures = 0;
+    consumer_->on_batch({"Happened", "Undone"}, [&](pqxx::transaction_base& tx,
+                                                    std::span<const outbox::Message* const> some) {
+        largest = std::max<std::size_t>(largest, some.size());
+        for (const auto* message : some) {
+            effect(tx, *message);
+            if (message->key != "bad") continue;
+            ++failures;
+            throw std::runtime_error{"never"};
+        }
+    });
+    EXPECT_THROW(consumer_->on("Undone", effect), std::invalid_argument);
+    run();
+    await_effects(40);
+    support::eventually(30s, "the dead letter",
+                        [&] { return consumer_->counts().dead_lettered == 1; });
+    std::string expected = "0";
+    for (int i = 1; i < 40; ++i) expected += " " + std::to_string(i);
+    EXPECT_EQ(payloads_of("a"), expected);
+    EXPECT_GT(largest, 1U);
+    EXPECT_GE(failures, 3U);
+    EXPECT_EQ(query<int>("select count(*) from effect"), 40);
+}
+
 TEST_F(ConsumerTest, PassesOverTypesItDoesNotHandle) {
     auto other = draft("a", "1");
     other.headers["type"] = "SomethingElse";

@@ -22,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <pqxx/transaction_base>
+#include <span>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -56,6 +57,10 @@ class PoisonMessage : public std::runtime_error {
 // several threads at once, for different keys, and again for the same message after a rollback.
 using Handler = std::function<void(pqxx::transaction_base&, const Message&)>;
 
+// The same for several messages, at least one, in their order: what one statement does for all of
+// them costs less. Called again with each of them alone, once it has thrown for more.
+using BatchHandler = std::function<void(pqxx::transaction_base&, std::span<const Message* const>)>;
+
 struct ConsumerOptions {
     std::string
         name;  // Kafka group and inbox consumer; the same in every process that shares the work
@@ -89,6 +94,9 @@ public:
 
     // Before run(). One handler a type; throws std::invalid_argument for a second.
     Consumer& on(std::string type, Handler handler);
+    // One handler for these types, which gets those that follow each other in a transaction at
+    // once.
+    Consumer& on_batch(const std::vector<std::string>& types, BatchHandler handler);
 
     // Before run(). Called after each batch, when its transactions have ended, from run()'s thread:
     // whoever waits for their effects may look. Must be quick, and not throw.
