@@ -3,7 +3,9 @@
 
 #include <optional>
 #include <pqxx/transaction_base>
+#include <span>
 #include <tl/expected.hpp>
+#include <variant>
 
 #include "domain/order/order_events.hpp"
 #include "domain/order/order_store.hpp"
@@ -14,13 +16,20 @@ namespace domain::order {
 
 std::optional<store::View> find(Pool& pool, OrderId id);
 
-// The saga's commands: done, and answered by a Reply, in the consumer's transaction. A command that
-// comes again, under whatever event id, gets its first answer again.
-void create(pqxx::transaction_base& tx, const CreateOrder& order, const Command& command);
-void roll_back(pqxx::transaction_base& tx, const Command& command);
+// What events ask of orders.
+struct Create {
+    CreateOrder order;
+    Command command;
+};
+struct RollBack {
+    Command command;
+};
+using Input = std::variant<Create, RollBack, PurchaseResult>;
 
-// How the saga ended. Refused when the order has ended the other way, or does not exist although
-// its purchase is complete.
-tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, const PurchaseResult& event);
+// In their order, in the consumer's transaction: commands are done and answered by a Reply; one
+// that comes again, under whatever event id, gets its first answer again. Refused, to be rolled
+// back, when a purchase ended and its order has ended the other way, or does not exist although the
+// purchase is complete.
+tl::expected<void, Refusal> hear(pqxx::transaction_base& tx, std::span<const Input> inputs);
 
 }  // namespace domain::order

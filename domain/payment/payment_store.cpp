@@ -52,9 +52,10 @@ set due_at = clock_timestamp() + least($2 * interval '1 ms' * 2 ^ (attempts - 1)
 where id = $1 and due_at is not null)";
 
 Payment to_payment(const pqxx::row& row) {
-    const auto [id, customer, currency, amount, status, reason, provider, reference, taken, rolled_back] =
-        row.as<std::int64_t, std::int64_t, std::string, std::int64_t, std::string,
-               std::string, std::string, std::string, bool, bool>();
+    const auto [id, customer, currency, amount, status, reason, provider, reference, taken,
+                rolled_back] =
+        row.as<std::int64_t, std::int64_t, std::string, std::int64_t, std::string, std::string,
+               std::string, std::string, bool, bool>();
     return Payment{PaymentId{id},
                    CustomerId{customer},
                    {amount, Currency::parse(currency).value()},
@@ -75,12 +76,11 @@ Limit limit(pqxx::transaction_base& tx, Currency currency) {
 }
 
 bool insert(pqxx::transaction_base& tx, const Payment& payment) {
-    const auto inserted =
-        tx.exec(insert_payment,
-                pqxx::params{payment.id.value, payment.customer.value,
-                             payment.amount.currency.code(), payment.amount.minor,
-                             to_string(payment.status), payment.decline_reason, payment.provider,
-                             payment.taken, payment.rolled_back, waits(payment)});
+    const auto inserted = tx.exec(
+        insert_payment,
+        pqxx::params{payment.id.value, payment.customer.value, payment.amount.currency.code(),
+                     payment.amount.minor, to_string(payment.status), payment.decline_reason,
+                     payment.provider, payment.taken, payment.rolled_back, waits(payment)});
     return inserted.affected_rows() == 1;
 }
 

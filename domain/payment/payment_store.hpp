@@ -14,8 +14,8 @@ namespace domain::payment::store {
 
 Limit limit(pqxx::transaction_base& tx, Currency currency);
 
-// False, and nothing inserted, when the purchase has its payment already, or a tombstone of it. Waits
-// for another transaction that inserts one.
+// False, and nothing inserted, when the purchase has its payment already, or a tombstone of it.
+// Waits for another transaction that inserts one.
 bool insert(pqxx::transaction_base& tx, const Payment& payment);
 
 std::optional<Payment> find(pqxx::transaction_base& tx, PaymentId id);

@@ -98,8 +98,8 @@ std::map<PurchaseId, Place> lock(pqxx::transaction_base& tx, const std::set<Purc
     for (const auto id : ids) numbers.push_back(id.value);
     std::map<PurchaseId, Place> found;
     for (const auto& [id, status, step, success, last_seq] :
-         tx.query<std::int64_t, int, int, std::optional<bool>, std::int64_t>(
-             select_for_update, pqxx::params{numbers}))
+         tx.query<std::int64_t, int, int, std::optional<bool>, std::int64_t>(select_for_update,
+                                                                             pqxx::params{numbers}))
         found.emplace(PurchaseId{id}, Place{state(status, step, success), last_seq});
     return found;
 }

@@ -189,8 +189,9 @@ void SagaService::decide(Moves& moves, store::Row& row, const Decision& decision
     if (decision.saga.ended() && !row.saga.ended())
         ++(decision.saga.state == State::completed ? completed_ : compensated_);
     if (decision.saga == row.saga && !decision.wait) return;
-    auto& change = moves.changes.try_emplace(row.id, store::Change{.id = row.id}).first->second;
-    change.saga = row.saga = decision.saga;
+    row.saga = decision.saga;
+    auto& change = moves.changes.try_emplace(row.id, store::Change{row.id, {}, {}}).first->second;
+    change.saga = decision.saga;
     if (decision.wait) change.wait = decision.wait;
 }
 

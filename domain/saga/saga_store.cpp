@@ -166,8 +166,8 @@ void write(pqxx::transaction_base& tx, std::span<const Entry> entries) {
         sent.push_back(pqxx::separated_list(",", entry.sent));
         sent_ids.push_back(pqxx::separated_list(",", entry.sent_ids));
     }
-    tx.exec(insert_steps, pqxx::params{ids, inputs, details, events, traceparents, decisions, sent,
-                                       sent_ids})
+    tx.exec(insert_steps,
+            pqxx::params{ids, inputs, details, events, traceparents, decisions, sent, sent_ids})
         .no_rows();
 }
 

@@ -88,8 +88,8 @@ Outcome accepted(const tl::expected<std::string, domain::Refusal>& audit) {
 std::variant<saga::CreatePurchase, saga::Answer> hear(const outbox::Message& message) {
     if (message.type == "CreatePurchase") return read(saga::read_create_purchase, message);
     const auto handler = message.headers.find("handler");
-    auto answer = saga::read_reply(message.payload,
-                                   handler == message.headers.end() ? "" : handler->second);
+    auto answer =
+        saga::read_reply(message.payload, handler == message.headers.end() ? "" : handler->second);
     if (!answer) throw outbox::PoisonMessage(answer.error());
     return std::move(*answer);
 }

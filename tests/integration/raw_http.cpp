@@ -75,8 +75,7 @@ Answer send_raw(const std::string& address, const std::string& bytes) {
     }
     // Without a length it goes on to the end of the connection.
     const auto given = answer.headers.find("Content-Length");
-    const auto length =
-        given == answer.headers.end() ? text.size() : std::stoul(given->second);
+    const auto length = given == answer.headers.end() ? text.size() : std::stoul(given->second);
     answer.body = text.substr(head_end + 4, length);
     if (length < text.size() - head_end - 4) answer.rest = text.substr(head_end + 4 + length);
     return answer;

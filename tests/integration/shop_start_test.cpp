@@ -39,9 +39,8 @@ TEST(ShopStart, SaysWhichDatabaseItCannotReachAndHidesThePassword) {
 
 TEST(ShopStart, SaysHowToMigrateADatabaseThatIsNot) {
     const support::Database empty{{}};
-    EXPECT_THAT(output_of_failure(
-                    {"serve", "payment"},
-                    {{"SHOP_PAYMENT_DSN", empty.dsn()}, {"SHOP_JWT_SECRET", secret}}),
+    EXPECT_THAT(output_of_failure({"serve", "payment"},
+                                  {{"SHOP_PAYMENT_DSN", empty.dsn()}, {"SHOP_JWT_SECRET", secret}}),
                 HasSubstr("postroom migrate"));
 }
 

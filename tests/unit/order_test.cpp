@@ -9,10 +9,8 @@ namespace {
 
 const Currency euro = Currency::parse("EUR").value();
 Order created() {
-    return create({OrderId{42},
-                   CustomerId{3},
-                   {500, euro},
-                   {{{ProductId{7}, 2, 250}, 1, "", "", ""}}})
+    return create(
+               {OrderId{42}, CustomerId{3}, {500, euro}, {{{ProductId{7}, 2, 250}, 1, "", "", ""}}})
         .value();
 }
 
@@ -36,9 +34,9 @@ TEST(Order, NamesItsStatusTheSameWayBothWays) {
 }
 
 TEST(OrderEvents, RefuseWhatIsNotTheEventItShouldBe) {
-    EXPECT_EQ(read_purchase_result(R"({"version":1,"purchase_id":42,"success":null,"new":[]})")
-                  ->order,
-              OrderId{42});
+    EXPECT_EQ(
+        read_purchase_result(R"({"version":1,"purchase_id":42,"success":null,"new":[]})")->order,
+        OrderId{42});
     for (const auto* wrong :
          {"", "{", "[]", "null", R"({"purchase_id":42,"success":true})",
           R"({"version":2,"purchase_id":42,"success":true})", R"({"version":1,"success":true})",
