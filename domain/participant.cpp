@@ -10,8 +10,12 @@ constexpr int version = 1;
 tl::expected<Command, std::string> read_command(std::string type, std::string_view json,
                                                 std::map<std::string, std::string> headers) {
     return read_event(json, version, [&](const nlohmann::json& event) {
-        return Command{PurchaseId{whole_number(event, "purchase_id")}, std::move(type),
-                       event.at("purchase").dump(), std::move(headers)};
+        const auto id = whole_number(event, "purchase_id");
+        if (id < 1) {
+            throw nlohmann::json::out_of_range::create(401, "purchase_id must be positive", &event);
+        }
+        return Command{PurchaseId{id}, std::move(type),
+                       event.value("purchase", nlohmann::json{}).dump(), std::move(headers)};
     });
 }
 

@@ -4,7 +4,8 @@
 //   says   Reply {version, timestamp, purchase_id, purchase, success, error_message}; its header
 //          `handler` names the command that it answers
 //
-// PURCHASE travels as it came: each context reads of it what it needs, and answers it whole.
+// PURCHASE travels as it came: each context reads of it what it needs, and answers it whole. A
+// rollback needs none: whoever did the step knows what to take back.
 #pragma once
 
 #include <chrono>
@@ -22,7 +23,7 @@ namespace domain {
 struct Command {
     PurchaseId id;
     std::string type;      // CreateOrder, RollbackOrder, …
-    std::string purchase;  // PURCHASE as JSON
+    std::string purchase;  // PURCHASE as JSON; null when the command has none
     std::map<std::string, std::string> headers;
 };
 

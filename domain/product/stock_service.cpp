@@ -7,48 +7,36 @@
 namespace domain::product {
 namespace {
 
-// Empty, or why nothing is reserved.
-std::string reserve(pqxx::transaction_base& tx, const UpdateInventory& command) {
-    const auto wanted = total(command.lines);
-    if (!wanted) return wanted.error().detail;
+tl::expected<void, Refusal> take_stock(pqxx::transaction_base& tx, PurchaseId id,
+                                       const std::vector<Line>& lines) {
+    const auto wanted = total(lines);
+    if (!wanted) return tl::unexpected(wanted.error());
     const auto left = take(*wanted, store::lock_inventories(tx, *wanted));
-    if (!left) return left.error().detail;
-    store::reserve(tx, command.id, *wanted, *left);
+    if (!left) return tl::unexpected(left.error());
+    store::reserve(tx, id, *wanted, *left);
     return {};
-}
-
-void answer(pqxx::transaction_base& tx, const Reply& reply, const char* handler,
-            const Trace& trace) {
-    auto headers = trace.headers();
-    headers.emplace("handler", handler);
-    const auto now = std::chrono::system_clock::now();
-    outbox::append(tx, {.aggregate_type = "reply",
-                        .aggregate_id = std::to_string(reply.id.value),
-                        .type = "Reply",
-                        .content = outbox::Json{reply_json(reply, now)},
-                        .headers = std::move(headers)});
 }
 
 }  // namespace
 
-void apply(pqxx::transaction_base& tx, const UpdateInventory& command, const Trace& trace) {
+void reserve(pqxx::transaction_base& tx, const std::vector<Line>& lines, const Command& command) {
     store::enter(tx);
-    std::string refusal;
+    tl::expected<void, Refusal> outcome;
     if (store::begin(tx, command.id)) {
-        refusal = reserve(tx, command);
-        if (!refusal.empty()) store::refuse(tx, command.id, refusal);
-    } else {
-        refusal = store::answer(tx, command.id);
+        outcome = take_stock(tx, command.id, lines);
+        if (!outcome) store::refuse(tx, command.id, outcome.error().detail);
+    } else if (auto refusal = store::answer(tx, command.id); !refusal.empty()) {
+        outcome = tl::unexpected(Refusal{Refusal::Reason::conflict, std::move(refusal)});
     }
-    answer(tx, {command.id, command.purchase, refusal}, "UpdateProductInventory", trace);
+    outbox::append(tx, reply(command, outcome));
 }
 
-void apply(pqxx::transaction_base& tx, const RollbackInventory& command, const Trace& trace) {
+void roll_back(pqxx::transaction_base& tx, const Command& command) {
     store::enter(tx);
     if (!store::bury(tx, command.id, "the purchase was rolled back before")) {
         store::give_back(tx, command.id);
     }
-    answer(tx, {command.id, command.purchase, ""}, "RollbackProductInventory", trace);
+    outbox::append(tx, reply(command, {}));
 }
 
 }  // namespace domain::product

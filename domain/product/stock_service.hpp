@@ -6,13 +6,14 @@
 #pragma once
 
 #include <pqxx/transaction_base>
+#include <vector>
 
-#include "domain/product/product_events.hpp"
-#include "domain/trace.hpp"
+#include "domain/participant.hpp"
+#include "domain/product/product.hpp"
 
 namespace domain::product {
 
-void apply(pqxx::transaction_base& tx, const UpdateInventory& command, const Trace& trace);
-void apply(pqxx::transaction_base& tx, const RollbackInventory& command, const Trace& trace);
+void reserve(pqxx::transaction_base& tx, const std::vector<Line>& lines, const Command& command);
+void roll_back(pqxx::transaction_base& tx, const Command& command);
 
 }  // namespace domain::product

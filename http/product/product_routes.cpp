@@ -2,8 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "domain/product/product_events.hpp"
 #include "domain/product/stock_service.hpp"
 #include "http/product/product_request.hpp"
+#include "http/saga_command.hpp"
 
 namespace http::product {
 namespace {
@@ -93,15 +95,6 @@ Outcome list_categories(ProductService& service, const Request& request) {
     return Response{.body = json{{"categories", std::move(categories)}}.dump()};
 }
 
-template <class Command>
-outbox::Handler handler(tl::expected<Command, std::string> (*read)(std::string_view)) {
-    return [read](pqxx::transaction_base& tx, const outbox::Message& message) {
-        const auto command = read(message.payload);
-        if (!command) throw outbox::PoisonMessage(command.error());
-        domain::product::apply(tx, *command, domain::continue_trace(outbox::caused_by(message)));
-    };
-}
-
 }  // namespace
 
 void add_routes(Dispatcher& dispatcher, ProductService& service, const Authenticate& authenticate) {
@@ -111,20 +104,21 @@ void add_routes(Dispatcher& dispatcher, ProductService& service, const Authentic
             return serve(service, request);
         });
     };
-    const auto to_known = [&](const char* method, const char* path, Serve serve) {
-        dispatcher.on(method, path, [&, serve](const Request& request) -> Outcome {
-            const auto customer = authenticate(request);
-            if (!customer) return tl::unexpected(customer.error());
-            return serve(service, request);
-        });
+    const auto to_merchants = [&](const char* method, const char* path, Serve serve) {
+        dispatcher.on(method, path,
+                      [&service, authenticate, serve](const Request& request) -> Outcome {
+                          const auto customer = authenticate(request);
+                          if (!customer) return tl::unexpected(customer.error());
+                          return serve(service, request);
+                      });
     };
-    to_known("POST", "/api/v1/categories", create_category);
+    to_merchants("POST", "/api/v1/categories", create_category);
     to_all("GET", "/api/v1/categories", list_categories);
     to_all("GET", "/api/v1/categories/:id", [](ProductService& from, const Request& request) {
         return get_one<domain::CategoryId>(from, request, "category");
     });
-    to_known("POST", "/api/v1/products", create_product);
-    to_known("PUT", "/api/v1/products/:id", update_product);
+    to_merchants("POST", "/api/v1/products", create_product);
+    to_merchants("PUT", "/api/v1/products/:id", update_product);
     to_all("GET", "/api/v1/products/:id", [](ProductService& from, const Request& request) {
         return get_one<domain::ProductId>(from, request, "product");
     });
@@ -133,9 +127,15 @@ void add_routes(Dispatcher& dispatcher, ProductService& service, const Authentic
 }
 
 void subscribe(outbox::Consumer& consumer) {
-    using namespace domain::product;
-    consumer.on("UpdateProductInventory", handler(read_update_inventory));
-    consumer.on("RollbackProductInventory", handler(read_rollback_inventory));
+    consumer.on(
+        "UpdateProductInventory", [](pqxx::transaction_base& tx, const outbox::Message& message) {
+            domain::product::reserve(tx, read(domain::product::read_update_inventory, message),
+                                     command(message));
+        });
+    consumer.on("RollbackProductInventory",
+                [](pqxx::transaction_base& tx, const outbox::Message& message) {
+                    domain::product::roll_back(tx, command(message));
+                });
 }
 
 }  // namespace http::product

@@ -19,7 +19,8 @@
 
 namespace http::product {
 
-// Service and authenticate must outlive the dispatcher's last request.
+// The service must outlive the dispatcher's last request. authenticate knows merchants, who alone
+// may change something (auth above).
 void add_routes(Dispatcher& dispatcher, domain::product::ProductService& service,
                 const Authenticate& authenticate);
 

@@ -21,9 +21,6 @@ protected:
                                         {"status", 1},
                                         {"step", 2}});
     }
-    std::string status(std::int64_t id) {
-        return query<std::string>("select status from orders where id = " + std::to_string(id));
-    }
 };
 
 TEST_F(OrderParticipant, StoresWhatTheCustomerBoughtAndRepeatsItsAnswer) {
@@ -86,22 +83,7 @@ TEST_F(OrderParticipant, LearnsTheEndOfItsPurchase) {
 
 TEST_F(OrderParticipant, ShowsAnOrderToItsOwnerOnly) {
     send({command("CreateOrder", 42), command("RollbackOrder", 43)});
-    http::Metrics metrics{"order"};
-    http::Log log{"off"};
-    http::Dispatcher dispatcher{"order", metrics, log};
-    http::order::add_routes(
-        dispatcher, pool_,
-        [](const http::Request& request) -> tl::expected<domain::CustomerId, http::Problem> {
-            if (request.header("Authorization").empty())
-                return tl::unexpected(http::Problem{401, "send a token"});
-            return domain::CustomerId{std::stoll(std::string{request.header("Authorization")})};
-        });
-    const auto get = [&](const std::string& path, const std::string& token) {
-        http::Headers headers;
-        if (!token.empty()) headers.emplace("Authorization", token);
-        return dispatcher.dispatch({"GET", path, headers, "here"}, {});
-    };
-    const auto shown = get("/api/v1/orders/42", "3");
+    const auto shown = get(http::order::add_routes, "/api/v1/orders/42", "3");
     ASSERT_EQ(shown.status, 200) << shown.body;
     EXPECT_EQ(json::parse(shown.body),
               json::parse(R"({"order_id":42,"status":"PENDING","amount":11050,
@@ -110,10 +92,7 @@ TEST_F(OrderParticipant, ShowsAnOrderToItsOwnerOnly) {
                    "quantity":1},
                   {"id":7,"category_id":1,"name":"Quill","brand_name":"Goose",
                    "description":"White","price":4900,"quantity":2}]})"));
-    EXPECT_EQ(get("/api/v1/orders/42", "4").status, 404);
-    EXPECT_EQ(get("/api/v1/orders/41", "3").status, 404);
-    EXPECT_EQ(get("/api/v1/orders/43", "0").status, 404);
-    EXPECT_EQ(get("/api/v1/orders/42", "").status, 401);
+    expect_to_be_its_owners_alone(http::order::add_routes);
 }
 
 }  // namespace

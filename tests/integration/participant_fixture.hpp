@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "domain/pool.hpp"
+#include "http/dispatcher.hpp"
 #include "outbox/consumer.hpp"
 #include "support/database.hpp"
 #include "support/kafka.hpp"
@@ -35,7 +36,7 @@ struct Reply {
 class ParticipantTest : public testing::Test {
 protected:
     explicit ParticipantTest(const std::string& service)
-        : database_{{"outbox", service}}, role_{"shop_" + service} {
+        : service_{service}, database_{{"outbox", service}} {
         support::create_topic(topic_, 3);
     }
     ~ParticipantTest() override {
@@ -124,8 +125,41 @@ protected:
         return pqxx::nontransaction{connection}.query_value<T>(sql);
     }
 
+    // Of the order or the payment.
+    std::string status(std::int64_t id) {
+        return query<std::string>(
+            std::format("select status from {}s where id = {}", service_, id));
+    }
+
+    // What the service's routes answer to the customer whose number is the token.
+    using AddRoutes = void (*)(http::Dispatcher&, domain::Pool&, const http::Authenticate&);
+    http::Response get(AddRoutes add_routes, const std::string& path, const std::string& token) {
+        http::Metrics metrics{service_};
+        http::Log log{"off"};
+        http::Dispatcher dispatcher{service_, metrics, log};
+        add_routes(
+            dispatcher, pool_,
+            [](const http::Request& request) -> tl::expected<domain::CustomerId, http::Problem> {
+                const std::string from{request.header("Authorization")};
+                if (from.empty()) return tl::unexpected(http::Problem{401, "send a token"});
+                return domain::CustomerId{std::stoll(from)};
+            });
+        http::Headers headers;
+        if (!token.empty()) headers.emplace("Authorization", token);
+        return dispatcher.dispatch({"GET", path, headers, "here"}, {});
+    }
+    // Number 42 is the customer 3's, number 43 a tombstone.
+    void expect_to_be_its_owners_alone(AddRoutes add_routes) {
+        const auto path = std::format("/api/v1/{}s/", service_);
+        EXPECT_EQ(get(add_routes, path + "42", "4").status, 404);
+        EXPECT_EQ(get(add_routes, path + "41", "3").status, 404);
+        EXPECT_EQ(get(add_routes, path + "43", "0").status, 404);
+        EXPECT_EQ(get(add_routes, path + "42", "").status, 401);
+    }
+
+    std::string service_;
     support::Database database_;
-    std::string role_;
+    std::string role_ = "shop_" + service_;
     std::string topic_ = support::unique_name("participant");
     domain::Pool pool_{{.dsn = database_.dsn(role_)}};
     int sent_ = 0;

@@ -21,9 +21,6 @@ protected:
             http::payment::subscribe_to_saga(consumer, ledger);
         });
     }
-    std::string status(std::int64_t id) {
-        return query<std::string>("select status from payments where id = " + std::to_string(id));
-    }
     std::int64_t sales() {
         return query<std::int64_t>(
             "select coalesce(sum(balance), 0)::bigint from payment.balance "
@@ -139,29 +136,11 @@ TEST_F(PaymentParticipant, NeverGoesBackNorLeavesAnEnd) {
 
 TEST_F(PaymentParticipant, ShowsAPaymentToItsOwnerOnly) {
     send({command("CreatePayment", 42), command("RollbackPayment", 43)});
-    http::Metrics metrics{"payment"};
-    http::Log log{"off"};
-    http::Dispatcher dispatcher{"payment", metrics, log};
-    http::payment::add_routes(
-        dispatcher, pool_,
-        [](const http::Request& request) -> tl::expected<domain::CustomerId, http::Problem> {
-            if (request.header("Authorization").empty())
-                return tl::unexpected(http::Problem{401, "send a token"});
-            return domain::CustomerId{std::stoll(std::string{request.header("Authorization")})};
-        });
-    const auto get = [&](const std::string& path, const std::string& token) {
-        http::Headers headers;
-        if (!token.empty()) headers.emplace("Authorization", token);
-        return dispatcher.dispatch({"GET", path, headers, "here"}, {});
-    };
-    const auto shown = get("/api/v1/payments/42", "3");
+    const auto shown = get(http::payment::add_routes, "/api/v1/payments/42", "3");
     EXPECT_EQ(json::parse(shown.body),
               json::parse(R"({"id":42,"customer_id":3,"amount":11050,"currency_code":"EUR",
                   "status":"TAKEN"})"));
-    EXPECT_EQ(get("/api/v1/payments/42", "4").status, 404);
-    EXPECT_EQ(get("/api/v1/payments/41", "3").status, 404);
-    EXPECT_EQ(get("/api/v1/payments/43", "0").status, 404);
-    EXPECT_EQ(get("/api/v1/payments/42", "").status, 401);
+    expect_to_be_its_owners_alone(http::payment::add_routes);
 }
 
 }  // namespace

@@ -166,10 +166,10 @@ TEST_F(ShopHttpTest, FinishesTheRequestThatItHasBegunWhenToldToStop) {
 }
 
 TEST_F(ShopHttpTest, SaysThatItIsNotReadyBeforeItRefusesConnections) {
-    support::ShopProcess draining{databases, {"product"}, {{"SHOP_DRAIN_S", "60"}}};
+    support::ShopProcess draining{databases, {"purchase"}, {{"SHOP_DRAIN_S", "60"}}};
     draining.process().signal(SIGTERM);
     support::eventually(std::chrono::seconds{5}, "/readyz to say why", [&] {
-        const auto answer = request(draining.address("product"), "GET", "/readyz");
+        const auto answer = request(draining.address("purchase"), "GET", "/readyz");
         return answer.status == 503 &&
                json::parse(answer.body)["error"] == "the service is stopping";
     });

@@ -24,9 +24,6 @@ protected:
             http::payment::subscribe_to_saga(consumer, stripe);
         });
     }
-    std::string status(std::int64_t id) {
-        return query<std::string>("select status from payments where id = " + std::to_string(id));
-    }
     // Calls for what is due until nothing waits any more.
     void settle() {
         support::eventually(30s, "every payment to be settled", [&] {

@@ -35,7 +35,15 @@ TEST(Participant, AnswersWithThePurchaseAsItCame) {
     EXPECT_EQ(body["purchase"], nlohmann::json::parse(envelope)["purchase"]);
     EXPECT_EQ(body["success"], false);
     EXPECT_EQ(body["error_message"], "sold out");
-    EXPECT_FALSE(read_command("CreateOrder", R"({"version":1,"purchase_id":42})", {}));
+}
+
+TEST(Participant, NeedsNoPurchaseForARollback) {
+    EXPECT_EQ(read_command("RollbackOrder", R"({"version":1,"purchase_id":42})", {})->purchase,
+              "null");
+    for (const auto* wrong : {"", "[]", R"({"version":2,"purchase_id":42})", R"({"version":1})",
+                              R"({"version":1,"purchase_id":0})"}) {
+        EXPECT_FALSE(read_command("RollbackOrder", wrong, {})) << wrong;
+    }
 }
 
 TEST(Participant, ReadsOfAPurchaseWhatItNeeds) {

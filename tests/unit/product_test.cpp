@@ -2,14 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "domain/product/product_events.hpp"
 
 namespace domain::product {
 namespace {
-
-using nlohmann::json;
 
 constexpr ProductId pen{1}, ink{2};
 
@@ -42,36 +38,16 @@ TEST(Product, TakesAllOrNothing) {
     EXPECT_EQ(unknown.error().detail, "there is no product 2");
 }
 
-constexpr auto command =
-    R"({"version":1,"timestamp":"2026-01-01T00:00:00.000Z","purchase_id":7,"purchase":{"order":
-       {"customer_id":3,"order_items":[{"product_id":1,"quantity":2,"price":5}]},
-       "payment":{"currency_code":"EUR","amount":10}}})";
-
-TEST(ProductEvents, RepeatsThePurchaseInTheReply) {
-    const auto read = read_update_inventory(command).value();
-    EXPECT_EQ(read.id, PurchaseId{7});
-    EXPECT_EQ(read.lines, (std::vector<Line>{{pen, 2}}));
-    const auto time = Time{} + std::chrono::milliseconds{1'500};
-    const auto reply = json::parse(reply_json({read.id, read.purchase, "no"}, time));
-    EXPECT_EQ(reply["purchase"], json::parse(command)["purchase"]);
-    EXPECT_EQ(reply["success"], false);
-    EXPECT_EQ(reply["error_message"], "no");
-    EXPECT_EQ(reply["timestamp"], "1970-01-01T00:00:01.500Z");
-    EXPECT_EQ(json::parse(reply_json({read.id, read.purchase, ""}, time))["success"], true);
-}
-
-TEST(ProductEvents, NeedsNoPurchaseForARollback) {
-    EXPECT_EQ(read_rollback_inventory(R"({"version":1,"purchase_id":7})").value().purchase, "null");
-    EXPECT_EQ(json::parse(read_rollback_inventory(command).value().purchase),
-              json::parse(command)["purchase"]);
+TEST(ProductEvents, ReadsTheLinesOfACommand) {
+    EXPECT_EQ(read_update_inventory(
+                  R"({"version":1,"purchase_id":7,"purchase":{"order":
+                     {"customer_id":3,"order_items":[{"product_id":1,"quantity":2,"price":5}]}}})"),
+              (std::vector<Line>{{pen, 2}}));
 }
 
 TEST(ProductEvents, RefusesMalformedCommands) {
-    for (const auto* text :
-         {"", "{}", "[]", R"({"version":2,"purchase_id":7})", R"({"version":1,"purchase_id":"7"})",
-          R"({"version":1,"purchase_id":0})", R"({"version":1,"purchase_id":1.5})"}) {
+    for (const auto* text : {"", "{}", "[]", R"({"version":1,"purchase_id":7})"}) {
         EXPECT_FALSE(read_update_inventory(text).has_value()) << text;
-        EXPECT_FALSE(read_rollback_inventory(text).has_value()) << text;
     }
     for (const auto* purchase :
          {"null", "{}", R"({"order":{}})", R"({"order":{"order_items":{}}})",
@@ -79,7 +55,6 @@ TEST(ProductEvents, RefusesMalformedCommands) {
           R"({"order":{"order_items":[{"product_id":1,"quantity":1.5}]}})"}) {
         const auto text = R"({"version":1,"purchase_id":7,"purchase":)" + std::string{purchase};
         EXPECT_FALSE(read_update_inventory(text + "}").has_value()) << purchase;
-        EXPECT_TRUE(read_rollback_inventory(text + "}").has_value()) << purchase;
     }
 }
 
