@@ -1,7 +1,8 @@
 #include "http/auth_config.hpp"
 
 #include <cstdlib>
-#include <fstream>
+
+#include "http/first_line.hpp"
 
 namespace http {
 
@@ -73,9 +74,7 @@ void AuthFlags::read(Config& config) const {
                                    "must not be shorter than --access-token-s");
     }
     if (!secret_file_.empty()) {
-        std::ifstream file(secret_file_);
-        if (!std::getline(file, config.token.secret))
-            throw CLI::ValidationError("--jwt-secret-file", "cannot read " + secret_file_);
+        config.token.secret = first_line("--jwt-secret-file", secret_file_);
         return;
     }
     for (const auto* name : {"SHOP_JWT_SECRET", "JWT_SECRET"}) {

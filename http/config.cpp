@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <fstream>
 #include <map>
 
 #include "http/auth_config.hpp"
+#include "http/first_line.hpp"
 #include "http/orchestrator/orchestrator_flags.hpp"
 
 namespace http {
@@ -52,7 +52,7 @@ void add_service(CLI::App& app, const Known& service, Config& config, ServiceFla
 }
 
 struct Seconds {
-    long start_timeout, drain;
+    long start_timeout, drain, payment_overdue;
 };
 
 void add_shared(CLI::App& serve, Config& config, Seconds& seconds) {
@@ -96,17 +96,42 @@ void add_shared(CLI::App& serve, Config& config, Seconds& seconds) {
         ->capture_default_str();
 }
 
-void add_stripe(CLI::App& serve, StripeConfig& stripe) {
+void add_business(CLI::App& serve, Config& config, Seconds& seconds) {
+    serve
+        .add_option_function<int>(
+            "--keep-days", [&config](int days) { config.keep = std::chrono::days{days}; },
+            "how long a saga is kept when it has ended, and each change of a purchase; longer than "
+            "the inbox remembers")
+        ->envname("SHOP_KEEP_DAYS")
+        ->check(CLI::Range(2, 36'500))
+        ->default_str(std::to_string(config.keep.count()));
+    serve
+        .add_option("--payment-overdue-s", seconds.payment_overdue,
+                    "for how long a payment may wait for its provider before it counts as overdue, "
+                    "in a metric and the log")
+        ->envname("SHOP_PAYMENT_OVERDUE_S")
+        ->check(CLI::Range(1, 31'536'000))
+        ->capture_default_str();
+    serve
+        .add_flag("--open-catalogue", config.open_catalogue,
+                  "let every customer make and change products and categories, not merchants alone")
+        ->envname("SHOP_OPEN_CATALOGUE");
+}
+
+struct StripeFiles {
+    std::string key, webhook_secret;
+};
+
+void add_stripe(CLI::App& serve, StripeConfig& stripe, StripeFiles& files) {
     auto* url = serve
                     .add_option("--stripe-url", stripe.url,
                                 "take payments by Stripe, or who speaks its API: "
                                 "https://api.stripe.com; else payment keeps the books itself")
                     ->envname("SHOP_STRIPE_URL");
-    auto* key =
-        serve.add_option("--stripe-key-file", stripe.key_file, "a file with the secret key")
-            ->envname("SHOP_STRIPE_KEY_FILE");
+    auto* key = serve.add_option("--stripe-key-file", files.key, "a file with the secret key")
+                    ->envname("SHOP_STRIPE_KEY_FILE");
     auto* secret = serve
-                       .add_option("--stripe-webhook-secret-file", stripe.webhook_secret_file,
+                       .add_option("--stripe-webhook-secret-file", files.webhook_secret,
                                    "a file with the webhook's signing secret")
                        ->envname("SHOP_STRIPE_WEBHOOK_SECRET_FILE");
     serve
@@ -119,12 +144,7 @@ void add_stripe(CLI::App& serve, StripeConfig& stripe) {
 
 std::string dsn_of(const std::string& name, const ServiceFlags& flags) {
     std::string dsn = flags.dsn;
-    if (!flags.dsn_file.empty()) {
-        std::ifstream file(flags.dsn_file);
-        if (!std::getline(file, dsn)) {
-            throw CLI::ValidationError("--" + name + "-dsn-file", "cannot read " + flags.dsn_file);
-        }
-    }
+    if (!flags.dsn_file.empty()) dsn = first_line("--" + name + "-dsn-file", flags.dsn_file);
     if (dsn.empty()) {
         throw CLI::ValidationError("serve " + name, "needs its database: give --" + name + "-dsn");
     }
@@ -146,27 +166,27 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
     app.require_subcommand(1);
     auto& serve = *app.add_subcommand(
         "serve", "Serve HTTP and consume events until SIGTERM, which finishes what has begun");
-    Config config{.services = {},
-                  .grpc = {},
-                  .grpc_reflection = false,
-                  .token = {},
-                  .account = {},
-                  .brokers = "127.0.0.1:9092",
-                  .topic = "outbox.event.{aggregatetype}",
-                  .group_prefix = "",
-                  .log_level = "info",
-                  .machine = std::nullopt,
-                  .connections = 16,
-                  .start_timeout = std::chrono::seconds{30},
-                  .orchestrator = {},
-                  .stripe = {.url = "",
-                             .key_file = "",
-                             .webhook_secret_file = "",
-                             .payment_method = "pm_card_visa"},
-                  .drain = std::chrono::seconds{0}};
+    Config config{
+        .services = {},
+        .grpc = {},
+        .grpc_reflection = false,
+        .token = {},
+        .account = {},
+        .brokers = "127.0.0.1:9092",
+        .topic = "outbox.event.{aggregatetype}",
+        .group_prefix = "",
+        .log_level = "info",
+        .machine = std::nullopt,
+        .connections = 16,
+        .start_timeout = std::chrono::seconds{30},
+        .orchestrator = {},
+        .stripe = {.url = "", .key = "", .webhook_secret = "", .payment_method = "pm_card_visa"},
+        .drain = std::chrono::seconds{0}};
     std::map<std::string, ServiceFlags> flags;
+    StripeFiles stripe;
     std::vector<std::string> names;
-    Seconds seconds{config.start_timeout.count(), config.drain.count()};
+    Seconds seconds{config.start_timeout.count(), config.drain.count(),
+                    config.payment_overdue.count()};
 
     auto choices = servable;
     choices.emplace_back("all");
@@ -179,13 +199,19 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
             add_service(serve, service, config, flags[service.name]);
     }
     add_shared(serve, config, seconds);
+    add_business(serve, config, seconds);
     AuthFlags auth{serve, config};
     OrchestratorFlags orchestrator{serve, config.orchestrator};
-    add_stripe(serve, config.stripe);
+    add_stripe(serve, config.stripe, stripe);
     try {
         app.parse(argc, argv);
         auth.read(config);
         orchestrator.read();
+        if (!config.stripe.url.empty()) {
+            config.stripe.key = first_line("--stripe-key-file", stripe.key);
+            config.stripe.webhook_secret =
+                first_line("--stripe-webhook-secret-file", stripe.webhook_secret);
+        }
         if (std::ranges::contains(names, "all")) names = servable;
         std::ranges::sort(names);
         names.erase(std::ranges::unique(names).begin(), names.end());
@@ -197,6 +223,7 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
     }
     config.start_timeout = std::chrono::seconds{seconds.start_timeout};
     config.drain = std::chrono::seconds{seconds.drain};
+    config.payment_overdue = std::chrono::seconds{seconds.payment_overdue};
     return config;
 }
 

@@ -22,7 +22,7 @@ struct ServiceConfig {
 
 struct StripeConfig {
     std::string url;  // empty: payment keeps the books itself
-    std::string key_file, webhook_secret_file;
+    std::string key, webhook_secret;
     std::string payment_method;  // with which every customer pays
 };
 
@@ -44,6 +44,9 @@ struct Config {
     OrchestratorConfig orchestrator;
     StripeConfig stripe;
     std::chrono::seconds drain;  // between /readyz turning 503 and the last accepted connection
+    std::chrono::days keep{30};  // ended sagas, and what became of purchases
+    std::chrono::seconds payment_overdue{3600};  // from when on a waiting payment is a person's
+    bool open_catalogue = false;                 // every customer may change products
 };
 
 // Parses the command line, of a shop that can serve what is named. Prints help or what is wrong,

@@ -85,4 +85,8 @@ std::optional<Payment> find(Pool& pool, PaymentId id) {
     return transact(pool, [&](pqxx::work& tx) { return store::find(tx, id); });
 }
 
+std::map<std::string, double> overdue(Pool& pool, std::chrono::seconds limit) {
+    return transact(pool, [&](pqxx::work& tx) { return store::overdue(tx, limit); });
+}
+
 }  // namespace domain::payment

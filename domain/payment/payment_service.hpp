@@ -1,8 +1,11 @@
 // What can be done about payments: demands arrive as events, answers leave as events. Thread-safe.
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <optional>
 #include <pqxx/transaction_base>
+#include <string>
 
 #include "domain/participant.hpp"
 #include "domain/payment/payment_events.hpp"
@@ -25,5 +28,8 @@ void settle(pqxx::transaction_base& tx, PaymentId id, const Verdict& verdict);
 void settle_refund(pqxx::transaction_base& tx, PaymentId id);
 
 std::optional<Payment> find(Pool& pool, PaymentId id);
+
+// How many have waited for their provider for longer than that, by status: PENDING, REFUNDING.
+std::map<std::string, double> overdue(Pool& pool, std::chrono::seconds limit);
 
 }  // namespace domain::payment

@@ -51,6 +51,11 @@ update payments
 set due_at = clock_timestamp() + least($2 * interval '1 ms' * 2 ^ (attempts - 1), interval '5 min')
 where id = $1 and due_at is not null)";
 
+constexpr auto count_overdue = R"(
+select status, count(*) from payments
+where due_at is not null and updated_at < clock_timestamp() - make_interval(secs => $1)
+group by status)";
+
 Payment to_payment(const pqxx::row& row) {
     const auto [id, customer, currency, amount, status, reason, provider, reference, taken,
                 rolled_back] =
@@ -130,6 +135,15 @@ std::vector<Payment> claim(pqxx::transaction_base& tx, std::string_view provider
 
 void postpone(pqxx::transaction_base& tx, PaymentId id, std::chrono::milliseconds first_backoff) {
     tx.exec(postpone_due, pqxx::params{id.value, first_backoff.count()}).no_rows();
+}
+
+std::map<std::string, double> overdue(pqxx::transaction_base& tx, std::chrono::seconds limit) {
+    std::map<std::string, double> counts{{"PENDING", 0}, {"REFUNDING", 0}};
+    for (const auto& [status, count] :
+         tx.query<std::string, double>(count_overdue, pqxx::params{limit.count()})) {
+        counts[status] = count;
+    }
+    return counts;
 }
 
 }  // namespace domain::payment::store

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <pqxx/transaction_base>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -37,5 +39,8 @@ std::vector<Payment> claim(pqxx::transaction_base& tx, std::string_view provider
                            std::chrono::milliseconds lease);
 // Of a claimed one whose call failed: due after first_backoff, doubled for each call so far.
 void postpone(pqxx::transaction_base& tx, PaymentId id, std::chrono::milliseconds first_backoff);
+
+// How many have waited for their provider for longer than that, by status.
+std::map<std::string, double> overdue(pqxx::transaction_base& tx, std::chrono::seconds limit);
 
 }  // namespace domain::payment::store

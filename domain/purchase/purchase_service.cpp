@@ -71,12 +71,20 @@ std::optional<store::View> PurchaseService::find(PurchaseId id, CustomerId custo
     return view;
 }
 
+std::optional<PurchaseId> PurchaseService::newest(CustomerId customer) {
+    return transact(pool_, [&](pqxx::work& tx) { return store::newest(tx, customer); });
+}
+
 std::vector<store::Event> PurchaseService::events(PurchaseId id, std::int64_t after, int limit) {
     return transact(pool_, [&](pqxx::work& tx) { return store::events(tx, id, after, limit); });
 }
 
 std::map<PurchaseId, std::int64_t> PurchaseService::last_seqs(const std::vector<PurchaseId>& ids) {
     return transact(pool_, [&](pqxx::work& tx) { return store::last_seqs(tx, ids); });
+}
+
+int forget_events(Pool& pool, std::chrono::days keep, int most) {
+    return transact(pool, [&](pqxx::work& tx) { return store::forget_events(tx, keep, most); });
 }
 
 tl::expected<void, Refusal> apply(pqxx::transaction_base& tx, std::span<const Change> changes) {

@@ -2,6 +2,7 @@
 // transaction. Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <pqxx/transaction_base>
 #include <tl/expected.hpp>
@@ -29,6 +30,8 @@ public:
     // Nothing when it is another customer's.
     std::optional<store::View> find(PurchaseId id, CustomerId customer);
 
+    std::optional<PurchaseId> newest(CustomerId customer);
+
     std::vector<store::Event> events(PurchaseId id, std::int64_t after, int limit);
     std::map<PurchaseId, std::int64_t> last_seqs(const std::vector<PurchaseId>& ids);
 
@@ -36,6 +39,10 @@ private:
     Pool& pool_;
     IdMaker make_id_;
 };
+
+// Forgets how purchases that ended longer ago than that went, but not how they ended. At most so
+// many; returns how many.
+int forget_events(Pool& pool, std::chrono::days keep, int most);
 
 // What became of purchases, in order, each applied once by the consumer's inbox; what does not move
 // its purchase on is passed over. Refused, to be rolled back, when there is no such purchase.

@@ -21,6 +21,9 @@ constexpr auto select_purchase = R"(
 select customer_id, currency_code, amount, status, step, success, last_seq
 from purchases where id = $1)";
 
+constexpr auto select_newest = R"(
+select id from purchases where customer_id = $1 order by id desc limit 1)";
+
 constexpr auto select_items = R"(
 select product_id, quantity, price from purchase_items where purchase_id = $1 order by product_id)";
 
@@ -41,7 +44,12 @@ where p.id = e.purchase_id)";
 
 constexpr auto select_events = R"(
 select seq, status, step, success, (extract(epoch from at) * 1000)::bigint
-from purchase_event where purchase_id = $1 and seq > $2 order by seq limit $3)";
+from purchase_event where purchase_id = $1 and seq > $2
+union all
+select last_seq, status, step, success, (extract(epoch from updated_at) * 1000)::bigint
+from purchases where id = $1 and last_seq > $2 and success is not null
+    and not exists (select from purchase_event where purchase_id = $1)
+order by seq limit $3)";
 
 constexpr auto select_last_seqs = R"(
 select id, last_seq from purchases where id = any ($1))";
@@ -145,6 +153,17 @@ std::map<PurchaseId, std::int64_t> last_seqs(pqxx::transaction_base& tx,
         found.emplace(PurchaseId{id}, seq);
     }
     return found;
+}
+
+std::optional<PurchaseId> newest(pqxx::transaction_base& tx, CustomerId customer) {
+    const auto row = tx.exec(select_newest, pqxx::params{customer.value}).opt_row();
+    if (!row) return std::nullopt;
+    return PurchaseId{(*row)[0].as<std::int64_t>()};
+}
+
+int forget_events(pqxx::transaction_base& tx, std::chrono::days keep, int most) {
+    return tx.query_value<int>("select purchase.forget_events(make_interval(days => $1), $2)",
+                               pqxx::params{keep.count(), most});
 }
 
 }  // namespace domain::purchase::store

@@ -84,6 +84,13 @@ std::map<std::string, double> count(Pool& pool) {
     });
 }
 
+int forget(Pool& pool, std::chrono::days keep, int most) {
+    return transact(pool, [&](pqxx::work& tx) {
+        return tx.query_value<int>("select saga.forget(make_interval(days => $1), $2)",
+                                   pqxx::params{keep.count(), most});
+    });
+}
+
 tl::expected<std::string, Refusal> retry(Pool& pool, PurchaseId id, const std::string& reason) {
     return ask(pool, "select to_json(saga.retry($1, $2))", pqxx::params{id.value, reason});
 }

@@ -2,6 +2,7 @@
 // saga, which check and record it. Whatever is asked for, the next sweep does. Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,6 +24,10 @@ std::string list(Pool& pool, Which which);
 
 // How many have not ended, by state, and how many of these are stuck.
 std::map<std::string, double> count(Pool& pool);
+
+// Of sagas that ended longer ago than that: nothing is known of them any more. At most so many;
+// returns how many.
+int forget(Pool& pool, std::chrono::days keep, int most);
 
 // Returns the line of the audit as JSON. Needs the right to become saga_operator.
 tl::expected<std::string, Refusal> retry(Pool& pool, PurchaseId id, const std::string& reason);

@@ -3,7 +3,7 @@
 #include "domain/saga/saga_operate.hpp"
 #include "http/apps.hpp"
 #include "http/orchestrator/orchestrator_routes.hpp"
-#include "http/orchestrator/sweeper.hpp"
+#include "http/sweeper.hpp"
 
 namespace http {
 namespace {
@@ -27,13 +27,21 @@ void add_metrics(Metrics& metrics, domain::Pool& pool, const saga::SagaService& 
                         [&sagas] { return sagas.compensations(); });
 }
 
-// The sweeper goes first.
+constexpr int batch = 100;
+
+// The sweepers go first: one sees to the sagas whose time is over or for which an operator has
+// asked for something, the other forgets those that ended long ago.
 struct Orchestrator {
     saga::SagaService sagas;
-    orchestrator::Sweeper sweeper;
+    Sweeper sweeper, forgetter;
 
-    Orchestrator(const ServiceConfig& service, const OrchestratorConfig& config, Log& log)
-        : sagas(config.policy), sweeper(sagas, service.dsn, config.sweep, log) {}
+    Orchestrator(const ServiceConfig& service, const Config& config, Log& log)
+        : sagas(config.orchestrator.policy),
+          sweeper(service.name, service.dsn, config.orchestrator.sweep, log,
+                  [this](auto& pool) { return sagas.sweep(pool, batch) == batch; }),
+          forgetter(service.name, service.dsn, leisurely, log, [keep = config.keep](auto& pool) {
+              return saga::forget(pool, keep, batch) == batch;
+          }) {}
 };
 
 }  // namespace
@@ -42,11 +50,11 @@ void add_orchestrator(Shop& shop, const ServiceConfig& config) {
     auto& service = add_service(
         shop, config,
         {.hears = {"purchase", "reply"}, .tables = {"saga.instance", "saga.step", "saga.audit"}});
-    const auto& settings = shop.config.orchestrator;
-    auto part = std::make_shared<Orchestrator>(config, settings, shop.log);
+    auto part = std::make_shared<Orchestrator>(config, shop.config, shop.log);
     shop.parts.push_back(part);
     add_metrics(service.metrics(), service.pool(), part->sagas);
-    orchestrator::add_routes(service.dispatcher(), service.pool(), settings.operator_token);
+    orchestrator::add_routes(service.dispatcher(), service.pool(),
+                             shop.config.orchestrator.operator_token);
     orchestrator::subscribe(service.consumer(), part->sagas);
 }
 

@@ -1,6 +1,6 @@
 #include "http/orchestrator/orchestrator_flags.hpp"
 
-#include <fstream>
+#include "http/first_line.hpp"
 
 namespace http {
 namespace {
@@ -54,12 +54,8 @@ OrchestratorFlags::OrchestratorFlags(CLI::App& serve, OrchestratorConfig& config
 
 void OrchestratorFlags::read() {
     auto& token = config_.operator_token;
-    if (!token_file_.empty()) {
-        std::ifstream file(token_file_);
-        if (!std::getline(file, token))
-            throw CLI::ValidationError("--operator-token-file", "cannot read " + token_file_);
-    }
-    if ((!token.empty() || !token_file_.empty()) && token.size() < shortest_token) {
+    if (!token_file_.empty()) token = first_line("--operator-token-file", token_file_);
+    if (!token.empty() && token.size() < shortest_token) {
         throw CLI::ValidationError(
             "--operator-token", "must have " + std::to_string(shortest_token) + " bytes or more");
     }

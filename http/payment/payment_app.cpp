@@ -1,35 +1,28 @@
 #include <array>
-#include <fstream>
 #include <thread>
 #include <utility>
 
 #include "domain/payment/ledger.hpp"
+#include "domain/payment/payment_service.hpp"
 #include "domain/payment/teller.hpp"
 #include "http/apps.hpp"
 #include "http/payment/payment_commands.hpp"
 #include "http/payment/payment_routes.hpp"
 #include "http/payment/stripe.hpp"
 #include "http/payment/stripe_webhook.hpp"
+#include "http/sweeper.hpp"
 
 namespace http {
 namespace {
 
 constexpr int tellers = 4;  // calls to the provider at the same time
 
-std::string secret(const char* flag, const std::string& path) {
-    std::ifstream file(path);
-    std::string line;
-    if (!std::getline(file, line) || line.empty())
-        throw StartError(std::string{"payment: --"} + flag + " must name a file that holds it");
-    return line;
-}
-
 // Stripe at work, in threads that end with it.
 struct StripeDesk {
     StripeDesk(const ServiceConfig& config, const StripeConfig& stripe_config, Log& log)
         : pool({.dsn = config.dsn, .size = tellers}),
           stripe({.url = stripe_config.url,
-                  .key = secret("stripe-key-file", stripe_config.key_file),
+                  .key = stripe_config.key,
                   .payment_method = stripe_config.payment_method}),
           teller(pool, stripe, {.log = [&log](std::string_view line) {
                      log.warn(line, {{"service", "payment"}});
@@ -48,8 +41,7 @@ domain::payment::Provider& add_stripe(Shop& shop, const ServiceConfig& config, S
     const auto& stripe = shop.config.stripe;
     auto desk = std::make_shared<StripeDesk>(config, stripe, shop.log);
     shop.parts.push_back(desk);
-    payment::add_webhook(service.dispatcher(), service.pool(),
-                         secret("stripe-webhook-secret-file", stripe.webhook_secret_file));
+    payment::add_webhook(service.dispatcher(), service.pool(), stripe.webhook_secret);
     return desk->stripe;
 }
 
@@ -57,6 +49,31 @@ domain::payment::Provider& add_ledger(Shop& shop, Service& service) {
     auto ledger = std::make_shared<domain::payment::Ledger>(service.pool());
     shop.parts.push_back(ledger);
     return *ledger;
+}
+
+// Money that is neither here nor there for long: a metric, and a line in the log every minute.
+void watch(Shop& shop, const ServiceConfig& config, Service& service) {
+    const auto limit = shop.config.payment_overdue;
+    service.metrics().add_gauge(
+        "overdue", "Payments that have waited for their provider for too long, by status", "status",
+        [&pool = service.pool(), limit]() -> std::map<std::string, double> {
+            try {
+                return domain::payment::overdue(pool, limit);
+            } catch (const std::exception&) {
+                return {};  // the database is away, as /readyz says
+            }
+        });
+    shop.parts.push_back(std::make_shared<Sweeper>(
+        config.name, config.dsn, leisurely, shop.log, [&log = shop.log, limit](auto& pool) {
+            const auto counts = domain::payment::overdue(pool, limit);
+            if (counts.at("PENDING") + counts.at("REFUNDING") > 0)
+                log.warn("payments wait for their provider: see who is due, and ask the provider",
+                         {{"service", "payment"},
+                          {"pending", static_cast<long>(counts.at("PENDING"))},
+                          {"refunding", static_cast<long>(counts.at("REFUNDING"))},
+                          {"for_longer_than_s", limit.count()}});
+            return false;
+        }));
 }
 
 }  // namespace
@@ -69,6 +86,7 @@ void add_payment(Shop& shop, const ServiceConfig& config) {
                                                     : add_stripe(shop, config, service);
     payment::add_routes(service.dispatcher(), service.pool(), shop.authenticate);
     payment::subscribe_to_saga(service.consumer(), provider);
+    watch(shop, config, service);
 }
 
 }  // namespace http

@@ -59,16 +59,28 @@ std::string to_json(const View& view) {
     return body.dump();
 }
 
-// Where the id of the purchase stands in a request.
-using ReadId = tl::expected<std::int64_t, Problem> (*)(const Request&, const std::string&);
+// Which purchase a request means.
+using ReadId = tl::expected<std::int64_t, Problem> (*)(Parts&, const Request&, CustomerId);
+
+tl::expected<std::int64_t, Problem> id_in_path(Parts&, const Request& request, CustomerId) {
+    return id_parameter(request, "id");
+}
+
+// Older clients know no number, and mean their last one.
+tl::expected<std::int64_t, Problem> id_in_query_or_last(Parts& parts, const Request& request,
+                                                        CustomerId customer) {
+    if (request.query.contains("purchase_id")) return id_query(request, "purchase_id");
+    const auto last = parts.service.newest(customer);
+    if (!last) return tl::unexpected(Problem{404, "there is no purchase yet"});
+    return last->value;
+}
 
 // A route of one purchase of the customer's own.
-Handler of_own(Parts& parts, ReadId read_id, const std::string& name,
-               Outcome (*show)(Parts&, const Request&, const View&)) {
-    return [&parts, read_id, name, show](const Request& request) -> Outcome {
+Handler of_own(Parts& parts, ReadId read_id, Outcome (*show)(Parts&, const Request&, const View&)) {
+    return [&parts, read_id, show](const Request& request) -> Outcome {
         const auto customer = parts.authenticate(request);
         if (!customer) return tl::unexpected(customer.error());
-        const auto id = read_id(request, name);
+        const auto id = read_id(parts, request, *customer);
         if (!id) return tl::unexpected(id.error());
         const auto view = parts.service.find(PurchaseId{*id}, *customer);
         if (!view)
@@ -101,11 +113,9 @@ Outcome show_events(Parts& parts, const Request& request, const View& view) {
 void add_routes(Dispatcher& dispatcher, Parts& parts) {
     dispatcher.on("POST", "/api/v1/purchases", placing(parts, 202));
     dispatcher.on("POST", "/api/purchase", placing(parts, 201));
-    dispatcher.on("GET", "/api/v1/purchases/:id", of_own(parts, id_parameter, "id", show_state));
-    dispatcher.on("GET", "/api/v1/purchases/:id/events",
-                  of_own(parts, id_parameter, "id", show_events));
-    dispatcher.on("GET", "/api/purchase/result",
-                  of_own(parts, id_query, "purchase_id", show_events));
+    dispatcher.on("GET", "/api/v1/purchases/:id", of_own(parts, id_in_path, show_state));
+    dispatcher.on("GET", "/api/v1/purchases/:id/events", of_own(parts, id_in_path, show_events));
+    dispatcher.on("GET", "/api/purchase/result", of_own(parts, id_in_query_or_last, show_events));
 }
 
 void subscribe(outbox::Consumer& consumer, Feed& feed) {

@@ -4,7 +4,7 @@
 //   POST /api/purchase                 the same with 201, as older clients want it
 //   GET  /api/v1/purchases/:id         200 {purchase_id, status, step, success, …}
 //   GET  /api/v1/purchases/:id/events  200 text/event-stream, or 204 when nothing can follow
-//   GET  /api/purchase/result?purchase_id=N   the same
+//   GET  /api/purchase/result?purchase_id=N   the same; without a number, of the last purchase
 //
 // Everything is the authenticated customer's own; what is another's is not there (404).
 #pragma once

@@ -83,7 +83,7 @@ TEST_F(PurchaseHttp, ShowsAPurchaseToItsOwner) {
                   id)));
     EXPECT_EQ(get("/api/v1/purchases/1").status, 404);
     EXPECT_EQ(get("/api/v1/purchases/x").status, 400);
-    EXPECT_EQ(get("/api/purchase/result").status, 400);
+    EXPECT_EQ(get("/api/purchase/result", 8).status, 404);
     EXPECT_EQ(get("/api/purchase/result?purchase_id=x").status, 400);
 }
 

@@ -1,22 +1,19 @@
-#include "http/orchestrator/sweeper.hpp"
+#include "http/sweeper.hpp"
 
 #include <condition_variable>
 #include <mutex>
 #include <random>
+#include <utility>
 
-namespace http::orchestrator {
-namespace {
+namespace http {
 
-constexpr int batch = 100;
-
-}  // namespace
-
-Sweeper::Sweeper(domain::saga::SagaService& service, const std::string& dsn,
-                 std::chrono::milliseconds interval, Log& log)
-    : service_(service),
+Sweeper::Sweeper(std::string service, const std::string& dsn, std::chrono::milliseconds interval,
+                 Log& log, Sweep sweep)
+    : service_(std::move(service)),
       pool_({.dsn = dsn, .size = 1}),
       interval_(interval),
       log_(log),
+      sweep_(std::move(sweep)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 void Sweeper::run(const std::stop_token& stop) {
@@ -29,10 +26,10 @@ void Sweeper::run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
         bool more = false;
         try {
-            more = service_.sweep(pool_, batch) == batch;
+            more = sweep_(pool_);
         } catch (const std::exception& error) {
             log_.warn("the sweep failed, and is tried again",
-                      {{"service", "orchestrator"}, {"error", error.what()}});
+                      {{"service", service_}, {"error", error.what()}});
         }
         if (!more)
             never.wait_for(lock, stop, std::chrono::milliseconds{pause(random)},
@@ -40,4 +37,4 @@ void Sweeper::run(const std::stop_token& stop) {
     }
 }
 
-}  // namespace http::orchestrator
+}  // namespace http

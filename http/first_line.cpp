@@ -1,0 +1,16 @@
+#include "http/first_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+
+namespace http {
+
+std::string first_line(const std::string& flag, const std::string& path) {
+    std::ifstream file(path);
+    std::string line;
+    if (!std::getline(file, line) || line.empty())
+        throw CLI::ValidationError(flag, "cannot read a first line from " + path);
+    return line;
+}
+
+}  // namespace http
