@@ -85,7 +85,12 @@ tl::expected<Claims, Flaw> read(Kind kind, const nlohmann::json& claims, std::in
     if (!complete || *issued > now + leeway_s || *not_before > now + leeway_s)
         return tl::unexpected(Flaw::invalid);
     if (*expires <= now) return tl::unexpected(Flaw::expired);
-    return Claims{CustomerId{*customer}, *session, id->get<std::string>()};
+    const auto role = claims.find("role");  // who has none is a customer
+    auto known = std::optional{Role::customer};
+    if (role != claims.end())
+        known = role->is_string() ? parse_role(role->get_ref<const std::string&>()) : std::nullopt;
+    if (!known) return tl::unexpected(Flaw::invalid);
+    return Claims{CustomerId{*customer}, *session, id->get<std::string>(), *known};
 }
 
 std::int64_t seconds(std::chrono::system_clock::time_point time) {
@@ -93,6 +98,15 @@ std::int64_t seconds(std::chrono::system_clock::time_point time) {
 }
 
 }  // namespace
+
+std::string_view to_string(Role role) { return role == Role::merchant ? "merchant" : "customer"; }
+
+std::optional<Role> parse_role(std::string_view text) {
+    for (const auto role : {Role::customer, Role::merchant}) {
+        if (text == to_string(role)) return role;
+    }
+    return std::nullopt;
+}
 
 std::string make_id() {
     std::array<char, 16> bytes{};
@@ -126,14 +140,15 @@ std::string Tokens::signature(std::string_view text) const {
 
 std::string Tokens::issue(Kind kind, const Claims& claims) const {
     const auto now = seconds(now_());
-    const nlohmann::json body{{"CustomerID", claims.customer.value},
-                              {"Refresh", kind == Kind::refresh},
-                              {"aud", audience},
-                              {"exp", now + lifetime(kind).count()},
-                              {"iat", now},
-                              {"iss", issuer},
-                              {"jti", claims.id},
-                              {"sid", claims.session}};
+    nlohmann::json body{{"CustomerID", claims.customer.value},
+                        {"Refresh", kind == Kind::refresh},
+                        {"aud", audience},
+                        {"exp", now + lifetime(kind).count()},
+                        {"iat", now},
+                        {"iss", issuer},
+                        {"jti", claims.id},
+                        {"sid", claims.session}};
+    if (kind == Kind::access) body["role"] = to_string(claims.role);
     const auto text = header(kind) + "." + encode(body.dump());
     return text + "." + encode(signature(text));
 }

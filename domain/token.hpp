@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -27,10 +28,16 @@ enum class Kind { access, refresh };
 // expired: it was good once. invalid: anything else, and nobody is told what.
 enum class Flaw { invalid, expired };
 
+// What somebody may do: a merchant also what a customer may.
+enum class Role { customer, merchant };
+std::string_view to_string(Role role);
+std::optional<Role> parse_role(std::string_view text);
+
 struct Claims {
-    CustomerId customer;       // CustomerID
-    std::int64_t session = 0;  // sid: a login and all the tokens that came of it
-    std::string id;            // jti
+    CustomerId customer;         // CustomerID
+    std::int64_t session = 0;    // sid: a login and all the tokens that came of it
+    std::string id;              // jti
+    Role role = Role::customer;  // of an access token
     bool operator==(const Claims&) const = default;
 };
 

@@ -76,7 +76,7 @@ public:
     Account(const domain::token::Options& options, const std::string& address, Log& log)
         : tokens_(options), stub_(auth::AuthService::NewStub(channel_to(address))), log_(log) {}
 
-    tl::expected<domain::CustomerId, Flaw> judge(std::string_view token) {
+    tl::expected<domain::token::Claims, Flaw> judge(std::string_view token) {
         const auto claims = tokens_.verify(Kind::access, token);
         if (!claims) return tl::unexpected(claims.error());
         auto counts = answers_.find(claims->session);
@@ -85,7 +85,7 @@ public:
             answers_.keep(claims->session, *counts);
         }
         if (!*counts) return tl::unexpected(Flaw::invalid);
-        return claims->customer;
+        return *claims;
     }
 
 private:
@@ -114,17 +114,24 @@ private:
 
 }  // namespace
 
-Authenticate bearer(Judge judge) {
-    return [judge = std::move(judge)](
-               const Request& request) -> tl::expected<domain::CustomerId, Problem> {
+Authenticate bearer(Judge judge, domain::token::Role least) {
+    return [judge = std::move(judge),
+            least](const Request& request) -> tl::expected<domain::CustomerId, Problem> {
         const auto token = token_of(request.header("Authorization"));
         if (token.empty()) {
             return tl::unexpected(
                 unauthorized("send Authorization: Bearer, and an access token", "Bearer"));
         }
-        const auto customer = judge(token);
-        if (customer) return *customer;
-        if (customer.error() == Flaw::expired) {
+        const auto claims = judge(token);
+        if (claims && claims->role < least) {
+            return tl::unexpected(
+                Problem{403,
+                        "only a " + std::string{to_string(least)} + " may do this",
+                        {},
+                        {{"WWW-Authenticate", R"(Bearer error="insufficient_scope")"}}});
+        }
+        if (claims) return claims->customer;
+        if (claims.error() == Flaw::expired) {
             return tl::unexpected(
                 unauthorized("the access token has expired",
                              R"(Bearer error="invalid_token", error_description="expired")"));
@@ -135,9 +142,9 @@ Authenticate bearer(Judge judge) {
 }
 
 Authenticate ask_account(const domain::token::Options& options, const std::string& address,
-                         Log& log) {
+                         Log& log, domain::token::Role least) {
     const auto account = std::make_shared<Account>(options, address, log);
-    return bearer([account](std::string_view token) { return account->judge(token); });
+    return bearer([account](std::string_view token) { return account->judge(token); }, least);
 }
 
 }  // namespace http

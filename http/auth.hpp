@@ -18,15 +18,16 @@
 
 namespace http {
 
-// Whose a token is, if it counts.
+// What a token says, if it counts.
 using Judge =
-    std::function<tl::expected<domain::CustomerId, domain::token::Flaw>(std::string_view)>;
+    std::function<tl::expected<domain::token::Claims, domain::token::Flaw>(std::string_view)>;
 
-// Judge gets what Authorization carries; a header that carries no token is refused here.
-Authenticate bearer(Judge judge);
+// Judge gets what Authorization carries; a header that carries no token is refused here, and who
+// has less than the least role, by 403.
+Authenticate bearer(Judge judge, domain::token::Role least = domain::token::Role::customer);
 
 // Asks account at host:port, as said above. Throws std::invalid_argument for too short a secret.
 Authenticate ask_account(const domain::token::Options& options, const std::string& address,
-                         Log& log);
+                         Log& log, domain::token::Role least = domain::token::Role::customer);
 
 }  // namespace http

@@ -59,9 +59,9 @@ store::Session AccountService::new_session(CustomerId customer) {
     return {SessionId{make_id_()}, customer, token::make_id(), tokens_.lifetime(Kind::refresh)};
 }
 
-Pair AccountService::issue(const store::Session& session) const {
+Pair AccountService::issue(const store::Session& session, token::Role role) const {
     const auto claims = [&](std::string id) {
-        return token::Claims{session.customer, session.id.value, std::move(id)};
+        return token::Claims{session.customer, session.id.value, std::move(id), role};
     };
     return {tokens_.issue(Kind::access, claims(token::make_id())),
             tokens_.issue(Kind::refresh, claims(session.refresh_id))};
@@ -80,11 +80,11 @@ tl::expected<Pair, Refusal> AccountService::enroll(const Registration& registrat
             if (!holder) return tl::unexpected(taken("phone_number"));
             // Ours: an earlier run's commit went through, though its answer was lost.
             if (holder->customer != id) return tl::unexpected(taken("email"));
-            return issue(session);
+            return issue(session, token::Role::customer);
         }
         store::open_session(tx, session);
         outbox::append(tx, event(id, "AccountRegistered", account_registered(id), trace));
-        return issue(session);
+        return issue(session, token::Role::customer);
     };
     return transact(pool_, run, {.repeatable = true});
 }
@@ -134,7 +134,7 @@ tl::expected<Pair, Refusal> AccountService::login(const Login& login) {
     };
     transact(pool_, run, {.repeatable = true});
     if (!credentials.active) return tl::unexpected(inactive());
-    return issue(session);
+    return issue(session, credentials.role);
 }
 
 tl::expected<Pair, Refusal> AccountService::refresh(std::string_view refresh_token) {
@@ -142,10 +142,12 @@ tl::expected<Pair, Refusal> AccountService::refresh(std::string_view refresh_tok
     if (!claims) return tl::unexpected(stale());
     const store::Session next{SessionId{claims->session}, claims->customer, token::make_id(),
                               tokens_.lifetime(Kind::refresh)};
+    auto role = token::Role::customer;
     // Commits what a refusal leaves behind: the session that it revokes.
     const auto run = [&](pqxx::work& tx) -> std::optional<Refusal> {
         const auto session = store::lock_session(tx, next.id, next.customer);
         if (!session || session->revoked) return stale();
+        role = session->role;
         // An earlier run's commit went through, though its answer was lost.
         if (session->refresh_id == next.refresh_id) return std::nullopt;
         if (session->refresh_id != claims->id && !faults::mutant("no_reuse_detection")) {
@@ -158,7 +160,7 @@ tl::expected<Pair, Refusal> AccountService::refresh(std::string_view refresh_tok
     };
     const auto refusal = transact(pool_, run, {.repeatable = true});
     if (refusal) return tl::unexpected(*refusal);
-    return issue(next);
+    return issue(next, role);
 }
 
 tl::expected<void, Refusal> AccountService::logout(std::string_view refresh_token) {
@@ -172,14 +174,14 @@ tl::expected<void, Refusal> AccountService::logout(std::string_view refresh_toke
     return {};
 }
 
-tl::expected<CustomerId, token::Flaw> AccountService::judge(std::string_view access_token) {
+tl::expected<token::Claims, token::Flaw> AccountService::judge(std::string_view access_token) {
     const auto claims = tokens_.verify(Kind::access, access_token);
     if (!claims) return tl::unexpected(claims.error());
     const auto run = [&](pqxx::work& tx) {
         return store::session_counts(tx, SessionId{claims->session}, claims->customer);
     };
     if (!transact(pool_, run)) return tl::unexpected(token::Flaw::invalid);
-    return claims->customer;
+    return *claims;
 }
 
 std::optional<Personal> AccountService::personal(CustomerId id) {

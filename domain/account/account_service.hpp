@@ -45,7 +45,7 @@ public:
     tl::expected<void, Refusal> logout(std::string_view refresh_token);
 
     // Whose the access token is: its session is not revoked, and the account is active.
-    tl::expected<CustomerId, token::Flaw> judge(std::string_view access_token);
+    tl::expected<token::Claims, token::Flaw> judge(std::string_view access_token);
 
     std::optional<Personal> personal(CustomerId id);
     std::optional<Delivery> delivery(CustomerId id);
@@ -56,7 +56,7 @@ public:
 
 private:
     store::Session new_session(CustomerId customer);
-    Pair issue(const store::Session& session) const;
+    Pair issue(const store::Session& session, token::Role role) const;
     tl::expected<std::optional<store::Credentials>, Refusal> check_password(const Login& login);
 
     Pool& pool_;

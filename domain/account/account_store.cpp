@@ -11,7 +11,7 @@ insert into accounts (id, first_name, last_name, email, address, phone_number, p
 values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing)";
 
 constexpr auto select_credentials = R"(
-select id, active, password from accounts where lower(email collate "C") = $1)";
+select id, active, role, password from accounts where lower(email collate "C") = $1)";
 
 // Unless another login was faster.
 constexpr auto update_password = R"(
@@ -39,7 +39,7 @@ insert into sessions (id, account_id, refresh_id, expires_at)
 values ($1, $2, $3, clock_timestamp() + make_interval(secs => $4)) on conflict (id) do nothing)";
 
 constexpr auto select_session = R"(
-select s.refresh_id, s.revoked_at is not null, a.active
+select s.refresh_id, s.revoked_at is not null, a.active, a.role
 from sessions s join accounts a on a.id = s.account_id
 where s.id = $1 and s.account_id = $2 for update of s)";
 
@@ -94,8 +94,8 @@ bool insert(pqxx::transaction_base& tx, CustomerId id, const Registration& regis
 std::optional<Credentials> find_credentials(pqxx::transaction_base& tx, const std::string& email) {
     const auto row = tx.exec(select_credentials, pqxx::params{key_of(email)}).opt_row();
     if (!row) return std::nullopt;
-    const auto [id, active, hash] = row->as<std::int64_t, bool, std::string>();
-    return Credentials{CustomerId{id}, active, hash};
+    const auto [id, active, role, hash] = row->as<std::int64_t, bool, std::string, std::string>();
+    return Credentials{CustomerId{id}, active, token::parse_role(role).value(), hash};
 }
 
 void replace_hash(pqxx::transaction_base& tx, const Credentials& old, const std::string& hash) {
@@ -138,8 +138,9 @@ std::optional<SessionState> lock_session(pqxx::transaction_base& tx, SessionId i
                                          CustomerId customer) {
     const auto row = tx.exec(select_session, pqxx::params{id.value, customer.value}).opt_row();
     if (!row) return std::nullopt;
-    const auto [refresh_id, revoked, active] = row->as<std::string, bool, bool>();
-    return SessionState{refresh_id, revoked, active};
+    const auto [refresh_id, revoked, active, role] =
+        row->as<std::string, bool, bool, std::string>();
+    return SessionState{refresh_id, revoked, active, token::parse_role(role).value()};
 }
 
 void renew_session(pqxx::transaction_base& tx, const Session& session) {

@@ -8,6 +8,7 @@
 
 #include "domain/account/account.hpp"
 #include "domain/account/options.hpp"
+#include "domain/token.hpp"
 
 namespace domain::account::store {
 
@@ -19,6 +20,7 @@ bool insert(pqxx::transaction_base& tx, CustomerId id, const Registration& regis
 struct Credentials {
     CustomerId customer;
     bool active;
+    token::Role role;
     std::string hash;
 };
 std::optional<Credentials> find_credentials(pqxx::transaction_base& tx, const std::string& email);
@@ -45,6 +47,7 @@ void open_session(pqxx::transaction_base& tx, const Session& session);
 struct SessionState {
     std::string refresh_id;
     bool revoked, active;
+    token::Role role;  // of the account, now
 };
 // Locks the session until the transaction ends.
 std::optional<SessionState> lock_session(pqxx::transaction_base& tx, SessionId id,

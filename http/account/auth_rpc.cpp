@@ -13,12 +13,12 @@ public:
     grpc::Status Auth(grpc::ServerContext*,  // NOLINT(readability-identifier-naming): gRPC's name
                       const auth::AuthPayload* request, auth::AuthResponse* response) override {
         return guarded(log_, "Auth", [&] {
-            const auto customer = service_.judge(request->access_token());
-            if (customer) {
-                response->set_customer_id(static_cast<std::uint64_t>(customer->value));
+            const auto claims = service_.judge(request->access_token());
+            if (claims) {
+                response->set_customer_id(static_cast<std::uint64_t>(claims->customer.value));
                 return grpc::Status::OK;
             }
-            if (customer.error() == domain::token::Flaw::expired) {
+            if (claims.error() == domain::token::Flaw::expired) {
                 response->set_expired(true);
                 return grpc::Status::OK;
             }

@@ -1,4 +1,5 @@
 #include "http/apps.hpp"
+#include "http/auth.hpp"
 #include "http/grpc_server.hpp"
 #include "http/product/product_routes.hpp"
 #include "http/product/product_rpc.hpp"
@@ -13,7 +14,10 @@ void add_product(Shop& shop, const ServiceConfig& config) {
     auto products = std::make_shared<domain::product::ProductService>(
         service.pool(), make_ids(shop.config, service.pool()));
     shop.parts.push_back(products);
-    product::add_routes(service.dispatcher(), *products, shop.authenticate);
+    using domain::token::Role;
+    product::add_routes(service.dispatcher(), *products,
+                        ask_account(shop.config.token, shop.config.grpc.at("account"), shop.log,
+                                    shop.config.open_catalogue ? Role::customer : Role::merchant));
     product::subscribe(service.consumer());
     service.attach(std::make_shared<GrpcServer>(
         GrpcOptions{.service = config.name,

@@ -177,6 +177,7 @@ class Stack:
     def _commands(self, passwords, addresses):
         commands = {}
         shared = {"SHOP_KAFKA_BROKERS": self._kafka.brokers,
+                  "SHOP_OPEN_CATALOGUE": "true",  # for trying things out: any customer may sell
                   "SHOP_JWT_SECRET": secrets.token_hex(32),
                   "SHOP_OPERATOR_TOKEN": secrets.token_hex(16)}
         for service in GRPC:

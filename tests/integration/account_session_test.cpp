@@ -171,6 +171,34 @@ TEST_F(AccountSessionTest, TellsTheOtherServicesWhoAsks) {
     });
 }
 
+TEST_F(AccountSessionTest, TakesTheRoleThatAnOperatorGrants) {
+    const auto customer = enroll(ada());
+    http::Log quiet{"off"};
+    const auto merchants = http::ask_account({.secret = secret}, shop->grpc("account"), quiet,
+                                             domain::token::Role::merchant);
+    const auto refused = merchants(request_with(customer.access));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().status, 403);
+    EXPECT_EQ(merchants({"GET", "/", {}, "here"}).error().status, 401);
+
+    pqxx::connection operators{database.dsn("account_operator")};
+    const auto grant = [&](const std::string& email, const std::string& role) {
+        pqxx::work tx{operators};
+        tx.exec("select account.grant_role($1, $2)", pqxx::params{email, role});
+        tx.commit();
+    };
+    grant("Ada@Example.com", "merchant");
+    expect_dead(customer);
+    const auto merchant = pair_of(login("ada@example.com"));
+    EXPECT_TRUE(merchants(request_with(merchant.access)));
+    EXPECT_TRUE(merchants(request_with(pair_of(refresh(merchant.refresh)).access)));
+    grant("ada@example.com", "customer");
+    EXPECT_EQ(merchants(request_with(pair_of(login("ada@example.com")).access)).error().status,
+              403);
+    EXPECT_ANY_THROW(grant("nobody@example.com", "merchant"));
+    EXPECT_ANY_THROW(grant("ada@example.com", "emperor"));
+}
+
 TEST_F(AccountSessionTest, LetsTheOthersGoOnWhileItIsAway) {
     const auto pair = enroll(ada());
     http::Log quiet{"off"};

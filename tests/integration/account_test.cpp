@@ -52,6 +52,8 @@ TEST(AccountRoles, MayDoWhatTheServiceDoesAndNoMore) {
     forbidden("shop_account", "delete from accounts");
     forbidden("shop_account", "update accounts set active = true");
     forbidden("shop_account", "update accounts set id = 1");
+    forbidden("shop_account", "update accounts set role = 'merchant'");
+    forbidden("shop_account", "select account.grant_role('a', 'merchant')");
     forbidden("shop_account", "update sessions set account_id = 1");
     forbidden("postroom_relay", "select from accounts");
     forbidden("postroom_relay", "select from sessions");

@@ -158,4 +158,25 @@ TEST(ProductProcess, ServesItsCatalogueAsItsOwnRole) {
     EXPECT_EQ(json::parse(answer.body)["catalogs"].size(), 3U);
 }
 
+TEST(ProductProcess, LetsMerchantsAloneChangeProducts) {
+    const support::ShopDatabases databases{{"product"}};
+    const auto post = [](const support::ShopProcess& shop, const std::string& token) {
+        return request(shop.address("product"), "POST", "/api/v1/categories",
+                       R"({"name":"a","description":"b"})",
+                       {{"Authorization", "Bearer " + token}, {"Content-Type", "application/json"}})
+            .status;
+    };
+    const auto customer = support::token_of(7);
+    const auto merchant = support::token_of(8, domain::token::Role::merchant);
+    {
+        const support::ShopProcess shop{databases, {"product"}};
+        EXPECT_EQ(post(shop, customer), 403);
+        EXPECT_EQ(post(shop, merchant), 201);
+        EXPECT_EQ(post(shop, "x"), 401);
+    }
+    const support::ShopProcess open{databases, {"product"}, {{"SHOP_OPEN_CATALOGUE", "true"}}};
+    EXPECT_EQ(post(open, customer), 201);
+    EXPECT_EQ(post(open, "x"), 401);
+}
+
 }  // namespace

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "domain/token.hpp"
 #include "support/loopback.hpp"
 #include "support/wait.hpp"
 
@@ -51,10 +50,12 @@ ShopDatabases::ShopDatabases(const std::vector<std::string>& services)
     }
 }
 
-std::string token_of(std::int64_t customer) {
+std::string token_of(std::int64_t customer, domain::token::Role role) {
     return domain::token::Tokens{{.secret = secret}}.issue(
-        domain::token::Kind::access,
-        {.customer = domain::CustomerId{customer}, .session = 1, .id = domain::token::make_id()});
+        domain::token::Kind::access, {.customer = domain::CustomerId{customer},
+                                      .session = 1,
+                                      .id = domain::token::make_id(),
+                                      .role = role});
 }
 
 ShopProcess::ShopProcess(const ShopDatabases& databases, const std::vector<std::string>& services,

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "domain/token.hpp"
 #include "support/database.hpp"
 #include "support/environment.hpp"
 #include "support/process.hpp"
@@ -31,7 +32,8 @@ private:
 };
 
 // An access token of the customer, as such shops believe it.
-std::string token_of(std::int64_t customer);
+std::string token_of(std::int64_t customer,
+                     domain::token::Role role = domain::token::Role::customer);
 
 class ShopProcess {
 public:

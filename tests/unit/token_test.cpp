@@ -84,6 +84,19 @@ TEST(Token, CarriesTheClaimsOfTheContract) {
     EXPECT_EQ(json::parse(text), expected);
 }
 
+TEST(Token, SaysWhatItsHolderMayDo) {
+    auto merchant = claims;
+    merchant.role = Role::merchant;
+    EXPECT_EQ(at(noon).verify(Kind::access, at(noon).issue(Kind::access, merchant)), merchant);
+    // Only as long as an access token counts: a refresh token says nothing of it.
+    EXPECT_EQ(at(noon).verify(Kind::refresh, at(noon).issue(Kind::refresh, merchant)), claims);
+    for (const auto& role : {json("emperor"), json(7), json(nullptr), json("")}) {
+        auto body = good_body();
+        body["role"] = role;
+        EXPECT_TRUE(refused(sign(access_header, body.dump()))) << role;
+    }
+}
+
 TEST(Token, Expires) {
     const auto token = at(noon).issue(Kind::access, claims);
     EXPECT_TRUE(at(noon + seconds{299}).verify(Kind::access, token));
