@@ -5,7 +5,9 @@
 #include <map>
 #include <optional>
 #include <pqxx/transaction_base>
+#include <span>
 #include <string>
+#include <variant>
 
 #include "domain/participant.hpp"
 #include "domain/payment/payment_events.hpp"
@@ -14,12 +16,20 @@
 
 namespace domain::payment {
 
-// The saga's commands: done as far as the provider can at once, and answered by a Reply when it has
-// decided, in the consumer's transaction. A command that comes again, under whatever event id, gets
-// its first answer again.
-void create(pqxx::transaction_base& tx, const Demand& demand, const Command& command,
-            Provider& provider);
-void roll_back(pqxx::transaction_base& tx, const Command& command, Provider& provider);
+// The saga's commands.
+struct Create {
+    Demand demand;
+    Command command;
+};
+struct RollBack {
+    Command command;
+};
+using Input = std::variant<Create, RollBack>;
+
+// In their order, in the consumer's transaction: done as far as the provider can at once, and
+// answered by a Reply when it has decided. A command that comes again, under whatever event id,
+// gets its first answer again.
+void hear(pqxx::transaction_base& tx, std::span<const Input> inputs, Provider& provider);
 
 // What the provider has said later, by itself (a webhook) or when a teller called it: however often
 // and in whatever order, the payment ends in one state, and each command gets one answer. Nothing

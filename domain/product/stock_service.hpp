@@ -1,4 +1,4 @@
-// The saga's commands about stock, each in the consumer's transaction, which also gets the reply.
+// The saga's commands about stock, in the consumer's transaction, which also gets the replies.
 //
 // Answered once a purchase: whatever event repeats a command gets the first answer again. A
 // rollback gives back what is reserved, once; when it comes before its command, the command will be
@@ -6,6 +6,9 @@
 #pragma once
 
 #include <pqxx/transaction_base>
+#include <set>
+#include <span>
+#include <variant>
 #include <vector>
 
 #include "domain/participant.hpp"
@@ -13,7 +16,16 @@
 
 namespace domain::product {
 
-void reserve(pqxx::transaction_base& tx, const std::vector<Line>& lines, const Command& command);
-void roll_back(pqxx::transaction_base& tx, const Command& command);
+struct Reserve {
+    std::vector<Line> lines;
+    Command command;
+};
+struct RollBack {
+    Command command;
+};
+using StockInput = std::variant<Reserve, RollBack>;
+
+// In their order. Returns the products whose stock has changed.
+std::set<ProductId> hear(pqxx::transaction_base& tx, std::span<const StockInput> inputs);
 
 }  // namespace domain::product

@@ -1,6 +1,8 @@
 #include "domain/product/stock_store.hpp"
 
+#include <optional>
 #include <pqxx/pqxx>
+#include <vector>
 
 #include "faults.hpp"
 
@@ -10,15 +12,22 @@ namespace {
 constexpr auto lock_stock = R"(
 select pg_advisory_xact_lock(hashtext('stock')))";
 
-constexpr auto insert_reservation = R"(
+constexpr auto select_reservations = R"(
+select r.purchase_id, coalesce(r.refusal, ''), r.rolled_back, i.product_id, i.quantity
+from reservations r left join reservation_items i on i.purchase_id = r.purchase_id
+where r.purchase_id = any ($1))";
+
+constexpr auto insert_reservations = R"(
 insert into reservations (purchase_id, refusal, rolled_back)
-values ($1, nullif($2, ''), $2 <> '') on conflict do nothing)";
+select r.id, nullif(r.refusal, ''), r.rolled_back
+from unnest($1::bigint[], $2::text[], $3::bool[]) r (id, refusal, rolled_back))";
 
-constexpr auto update_refusal = R"(
-update reservations set refusal = $2 where purchase_id = $1)";
+constexpr auto insert_items = R"(
+insert into reservation_items (purchase_id, product_id, quantity)
+select * from unnest($1::bigint[], $2::bigint[], $3::bigint[]))";
 
-constexpr auto select_answer = R"(
-select coalesce(refusal, '') from reservations where purchase_id = $1 for update)";
+constexpr auto update_rolled_back = R"(
+update reservations set rolled_back = true where purchase_id = any ($1))";
 
 constexpr auto select_inventories = R"(
 select id, inventory from products where id = any ($1) order by id)";
@@ -30,32 +39,11 @@ constexpr auto update_inventories = R"(
 update products p set inventory = "left".inventory
 from unnest($1::bigint[], $2::bigint[]) "left" (id, inventory) where p.id = "left".id)";
 
-constexpr auto insert_items = R"(
-insert into reservation_items (purchase_id, product_id, quantity)
-select $1, * from unnest($2::bigint[], $3::bigint[]))";
-
-constexpr auto update_rolled_back = R"(
-update reservations set rolled_back = true where purchase_id = $1 and not rolled_back)";
-
-constexpr auto lock_reserved = R"(
-select from products where id in (select product_id from reservation_items where purchase_id = $1)
-order by id for no key update)";
-
-constexpr auto return_items = R"(
-update products p set inventory = p.inventory + i.quantity
-from reservation_items i where i.purchase_id = $1 and p.id = i.product_id)";
-
-std::vector<std::int64_t> ids(const Quantities& quantities) {
+template <class Ids>
+std::vector<std::int64_t> numbers(const Ids& ids) {
     std::vector<std::int64_t> values;
-    values.reserve(quantities.size());
-    for (const auto& [product, quantity] : quantities) values.push_back(product.value);
-    return values;
-}
-
-std::vector<std::int64_t> counts(const Quantities& quantities) {
-    std::vector<std::int64_t> values;
-    values.reserve(quantities.size());
-    for (const auto& [product, quantity] : quantities) values.push_back(quantity);
+    values.reserve(ids.size());
+    for (const auto id : ids) values.push_back(id.value);
     return values;
 }
 
@@ -65,41 +53,59 @@ void enter(pqxx::transaction_base& tx) {
     if (!faults::mutant("read_then_write")) tx.exec(lock_stock).one_row();
 }
 
-bool begin(pqxx::transaction_base& tx, PurchaseId id) { return bury(tx, id, ""); }
-
-bool bury(pqxx::transaction_base& tx, PurchaseId id, const std::string& refusal) {
-    return tx.exec(insert_reservation, pqxx::params{id.value, refusal}).affected_rows() == 1;
-}
-
-void refuse(pqxx::transaction_base& tx, PurchaseId id, const std::string& refusal) {
-    tx.exec(update_refusal, pqxx::params{id.value, refusal}).no_rows();
-}
-
-std::string answer(pqxx::transaction_base& tx, PurchaseId id) {
-    return tx.query_value<std::string>(select_answer, pqxx::params{id.value});
-}
-
-Quantities lock_inventories(pqxx::transaction_base& tx, const Quantities& wanted) {
-    const auto* query =
-        faults::mutant("read_then_write") ? select_inventories : select_inventories_for_update;
-    Quantities found;
-    for (const auto& row : tx.exec(query, pqxx::params{ids(wanted)})) {
-        found.emplace(ProductId{row[0].as<std::int64_t>()}, row[1].as<std::int64_t>());
+std::map<PurchaseId, Reservation> find(pqxx::transaction_base& tx,
+                                       const std::set<PurchaseId>& ids) {
+    std::map<PurchaseId, Reservation> found;
+    for (const auto& [id, refusal, rolled_back, product, quantity] :
+         tx.query<std::int64_t, std::string, bool, std::optional<std::int64_t>,
+                  std::optional<std::int64_t>>(select_reservations, pqxx::params{numbers(ids)})) {
+        auto& one =
+            found.try_emplace(PurchaseId{id}, Reservation{refusal, rolled_back, {}}).first->second;
+        if (product) one.items.emplace(ProductId{*product}, quantity.value());
     }
     return found;
 }
 
-void reserve(pqxx::transaction_base& tx, PurchaseId id, const Quantities& quantities,
-             const Quantities& left) {
-    tx.exec(update_inventories, pqxx::params{ids(left), counts(left)}).no_rows();
-    tx.exec(insert_items, pqxx::params{id.value, ids(quantities), counts(quantities)}).no_rows();
+void insert(pqxx::transaction_base& tx, const std::map<PurchaseId, Reservation>& reservations) {
+    if (reservations.empty()) return;
+    std::vector<std::int64_t> ids, purchases, products, quantities;
+    std::vector<std::string> refusals, rolled_back;
+    for (const auto& [id, reservation] : reservations) {
+        ids.push_back(id.value);
+        refusals.push_back(reservation.refusal);
+        rolled_back.push_back(pqxx::to_string(reservation.rolled_back));
+        for (const auto& [product, quantity] : reservation.items) {
+            purchases.push_back(id.value);
+            products.push_back(product.value);
+            quantities.push_back(quantity);
+        }
+    }
+    tx.exec(insert_reservations, pqxx::params{ids, refusals, rolled_back}).no_rows();
+    if (purchases.empty()) return;
+    tx.exec(insert_items, pqxx::params{purchases, products, quantities}).no_rows();
 }
 
-bool give_back(pqxx::transaction_base& tx, PurchaseId id) {
-    if (tx.exec(update_rolled_back, pqxx::params{id.value}).affected_rows() == 0) return false;
-    tx.exec(lock_reserved, pqxx::params{id.value});
-    tx.exec(return_items, pqxx::params{id.value}).no_rows();
-    return true;
+void save_rolled_back(pqxx::transaction_base& tx, const std::set<PurchaseId>& ids) {
+    if (!ids.empty()) tx.exec(update_rolled_back, pqxx::params{numbers(ids)}).no_rows();
+}
+
+Quantities lock_inventories(pqxx::transaction_base& tx, const std::set<ProductId>& products) {
+    const auto* query =
+        faults::mutant("read_then_write") ? select_inventories : select_inventories_for_update;
+    Quantities found;
+    for (const auto& row : tx.exec(query, pqxx::params{numbers(products)}))
+        found.emplace(ProductId{row[0].as<std::int64_t>()}, row[1].as<std::int64_t>());
+    return found;
+}
+
+void save_inventories(pqxx::transaction_base& tx, const Quantities& inventories) {
+    if (inventories.empty()) return;
+    std::vector<std::int64_t> ids, counts;
+    for (const auto& [product, count] : inventories) {
+        ids.push_back(product.value);
+        counts.push_back(count);
+    }
+    tx.exec(update_inventories, pqxx::params{ids, counts}).no_rows();
 }
 
 }  // namespace domain::product::store

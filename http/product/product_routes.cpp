@@ -1,6 +1,8 @@
 #include "http/product/product_routes.hpp"
 
 #include <nlohmann/json.hpp>
+#include <span>
+#include <vector>
 
 #include "domain/product/product_events.hpp"
 #include "domain/product/stock_service.hpp"
@@ -127,15 +129,21 @@ void add_routes(Dispatcher& dispatcher, ProductService& service, const Authentic
 }
 
 void subscribe(outbox::Consumer& consumer) {
-    consumer.on(
-        "UpdateProductInventory", [](pqxx::transaction_base& tx, const outbox::Message& message) {
-            domain::product::reserve(tx, read(domain::product::read_update_inventory, message),
-                                     command(message));
+    consumer.on_batch(
+        {"UpdateProductInventory", "RollbackProductInventory"},
+        [](pqxx::transaction_base& tx, std::span<const outbox::Message* const> messages) {
+            std::vector<domain::product::StockInput> inputs;
+            inputs.reserve(messages.size());
+            for (const auto* message : messages) {
+                if (message->type == "RollbackProductInventory") {
+                    inputs.emplace_back(domain::product::RollBack{command(*message)});
+                } else {
+                    inputs.emplace_back(domain::product::Reserve{
+                        read(domain::product::read_update_inventory, *message), command(*message)});
+                }
+            }
+            domain::product::hear(tx, inputs);
         });
-    consumer.on("RollbackProductInventory",
-                [](pqxx::transaction_base& tx, const outbox::Message& message) {
-                    domain::product::roll_back(tx, command(message));
-                });
 }
 
 }  // namespace http::product
