@@ -36,12 +36,13 @@ std::map<std::string, std::string> Trace::headers() const {
 }
 
 Trace continue_trace(std::string_view traceparent, std::string_view correlation_id) {
-    const auto known = is_traceparent(traceparent);
-    const auto trace = known ? std::string{traceparent.substr(3, 32)}
-                             : std::format("{:016x}{:016x}", random_bits(), random_bits());
-    const auto flags = known ? traceparent.substr(53) : std::string_view{"01"};
-    return {std::format("00-{}-{:016x}-{}", trace, random_bits(), flags),
-            is_token(correlation_id) ? std::string{correlation_id} : trace};
+    Trace trace{is_traceparent(traceparent)
+                    ? std::string{traceparent}
+                    : std::format("00-{:016x}{:016x}-{:016x}-01", random_bits(), random_bits(),
+                                  random_bits()),
+                std::string{correlation_id}};
+    if (!is_token(correlation_id)) trace.correlation_id = trace.trace_id();
+    return trace;
 }
 
 Trace continue_trace(const std::map<std::string, std::string>& headers) {

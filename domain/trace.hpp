@@ -17,8 +17,8 @@ struct Trace {
     std::map<std::string, std::string> headers() const;
 };
 
-// Goes on from the headers of a caller: the same trace and correlation id, and a span of our own.
-// What is missing or malformed is made anew: these headers come from outside.
+// Goes on from the headers of a caller, which come from outside: what is missing or malformed is
+// made anew. It makes no span: whoever records one puts that in the caller's place first.
 Trace continue_trace(std::string_view traceparent, std::string_view correlation_id);
 Trace continue_trace(const std::map<std::string, std::string>& headers);
 

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "auth.grpc.pb.h"
+#include "http/grpc_tracing.hpp"
 
 namespace http {
 namespace {
@@ -38,7 +39,8 @@ std::shared_ptr<grpc::Channel> channel_to(const std::string& address) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-    return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+    return grpc::experimental::CreateCustomChannelWithInterceptors(
+        address, grpc::InsecureChannelCredentials(), arguments, trace_calls());
 }
 
 // Sessions that account was asked about lately.

@@ -73,6 +73,15 @@ void add_shared(CLI::App& serve, Config& config, Seconds& seconds) {
         ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
         ->capture_default_str();
     serve
+        .add_option("--tracing-otlp-endpoint", config.otlp_endpoint,
+                    "OTLP/HTTP collector to send spans to, http://HOST:4318; empty is off")
+        ->envname("OTEL_EXPORTER_OTLP_ENDPOINT")
+        ->check([](const std::string& url) {
+            return url.empty() || url.starts_with("http://") || url.starts_with("https://")
+                       ? ""
+                       : "must begin with http:// or https://";
+        });
+    serve
         .add_option("--machine-id", config.machine,
                     "0-65535, this process's own among all that make ids; by default the database "
                     "hands one out")
@@ -176,6 +185,7 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
         .topic = "outbox.event.{aggregatetype}",
         .group_prefix = "",
         .log_level = "info",
+        .otlp_endpoint = "",
         .machine = std::nullopt,
         .connections = 16,
         .start_timeout = std::chrono::seconds{30},

@@ -10,6 +10,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr auto unrouted = "none";  // the handler of what has no route, in metrics and logs
+
 bool has_body(const Request& request) {
     return request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
 }
@@ -49,9 +51,10 @@ Problem to_problem(const std::exception& error) {
             {{"Retry-After", "1"}}};
 }
 
-void name(Request& request) {
-    request.trace =
-        domain::continue_trace(request.header("traceparent"), request.header("correlation-id"));
+void name(Request& request, const tracing::Span& span) {
+    const auto own = span.traceparent();
+    request.trace = domain::continue_trace(own.empty() ? request.header("traceparent") : own,
+                                           request.header("correlation-id"));
     const auto given = request.header("X-Request-Id");
     request.id =
         domain::is_token(given) ? std::string{given} : std::string{request.trace.trace_id()};
@@ -59,11 +62,27 @@ void name(Request& request) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(std::string service, Metrics& metrics, Log& log)
-    : service_(std::move(service)), metrics_(metrics), log_(log) {}
+Dispatcher::Dispatcher(std::string service, const Watch& watch, Log& log)
+    : service_(std::move(service)), watch_(watch), log_(log) {}
 
 void Dispatcher::on(std::string method, std::string pattern, Handler handler) {
     router_.add(std::move(method), std::move(pattern), std::move(handler));
+}
+
+// Whoever only looks after the process is not traced.
+tracing::Span Dispatcher::begin_span(const Request& request, const std::string& handler) const {
+    if (handler == "/livez" || handler == "/readyz" || handler == "/metrics") return {};
+    const auto method = method_label(request.method);
+    const bool routed = handler != unrouted;
+    auto span = watch_.tracer.start({.name = routed ? method + ' ' + handler : method,
+                                     .kind = tracing::Kind::server,
+                                     .traceparent = request.header("traceparent"),
+                                     .tracestate = request.header("tracestate")});
+    span.set("http.request.method", method);
+    if (routed) span.set("http.route", handler);
+    span.set("url.path", request.path);
+    span.set("client.address", request.remote);
+    return span;
 }
 
 Outcome Dispatcher::serve(const Match& match, Request& request, const ReadBody& read_body) {
@@ -89,11 +108,12 @@ Outcome Dispatcher::serve(const Match& match, Request& request, const ReadBody& 
 
 Response Dispatcher::dispatch(Request request, const ReadBody& read_body) {
     const auto since = Clock::now();
-    name(request);
     auto match = router_.find(request.method, request.path);
     request.parameters = std::move(match.parameters);
-    const auto handler = match.route == nullptr ? std::string{"none"} : match.route->pattern;
-    auto& inflight = metrics_.inflight(handler, method_label(request.method));
+    const auto handler = match.route == nullptr ? std::string{unrouted} : match.route->pattern;
+    Work work{watch_, handler, begin_span(request, handler)};
+    name(request, work.span());
+    auto& inflight = watch_.metrics.inflight(handler, method_label(request.method));
     inflight.Increment();
     Outcome outcome;
     try {
@@ -105,12 +125,13 @@ Response Dispatcher::dispatch(Request request, const ReadBody& read_body) {
     }
     inflight.Decrement();
     return finish(request, outcome ? std::move(*outcome) : render(outcome.error(), request),
-                  handler, since);
+                  handler, work.span(), since);
 }
 
 Response Dispatcher::refuse(Request request, const Problem& problem) {
-    name(request);
-    return finish(request, render(problem, request), "none", Clock::now());
+    tracing::Span none;
+    name(request, none);
+    return finish(request, render(problem, request), unrouted, none, Clock::now());
 }
 
 // Its status is sent already: an exception can only end it.
@@ -129,9 +150,12 @@ Stream Dispatcher::guarded(Stream stream, const std::string& request_id) {
 }
 
 Response Dispatcher::finish(const Request& request, Response response, const std::string& handler,
-                            Clock::time_point since) {
+                            tracing::Span& span, Clock::time_point since) {
     const auto took = Clock::now() - since;
-    metrics_.observe(
+    span.set("http.response.status_code", response.status);
+    if (response.status >= 500) span.fail("HTTP " + std::to_string(response.status));
+    if (span) response.headers.emplace_back("traceresponse", span.traceparent());
+    watch_.metrics.observe(
         {handler, method_label(request.method), response.status, took, response.body.size()});
     log_.info("request", {{"service", service_},
                           {"request_id", request.id},

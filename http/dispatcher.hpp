@@ -1,6 +1,6 @@
 // From a request to its answer: finds the route, reads the body, calls the handler, renders
-// problems, and leaves one log line and one observation for each request. An exception becomes a
-// 503 (the database is away or overloaded) or a 500, and its text goes to the log only.
+// problems, and leaves one log line, one observation and one span for each request. An exception
+// becomes a 503 (the database is away or overloaded) or a 500, and its text goes to the log only.
 //
 // Routes are added before the first dispatch; dispatch is thread-safe.
 #pragma once
@@ -10,14 +10,14 @@
 
 #include "http/log.hpp"
 #include "http/message.hpp"
-#include "http/metrics.hpp"
 #include "http/router.hpp"
+#include "http/work.hpp"
 
 namespace http {
 
 class Dispatcher {
 public:
-    Dispatcher(std::string service, Metrics& metrics, Log& log);
+    Dispatcher(std::string service, const Watch& watch, Log& log);
 
     void on(std::string method, std::string pattern, Handler handler);
 
@@ -30,13 +30,14 @@ public:
     Response refuse(Request request, const Problem& problem);
 
 private:
+    tracing::Span begin_span(const Request& request, const std::string& handler) const;
     Outcome serve(const Match& match, Request& request, const ReadBody& read_body);
     Stream guarded(Stream stream, const std::string& request_id);
     Response finish(const Request& request, Response response, const std::string& handler,
-                    std::chrono::steady_clock::time_point since);
+                    tracing::Span& span, std::chrono::steady_clock::time_point since);
 
     std::string service_;
-    Metrics& metrics_;
+    const Watch watch_;
     Log& log_;
     Router router_;
 };

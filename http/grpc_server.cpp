@@ -5,6 +5,8 @@
 
 #include <chrono>
 
+#include "http/grpc_tracing.hpp"
+
 namespace http {
 namespace {
 
@@ -29,6 +31,7 @@ void GrpcServer::start() {
         .SetMaxSendMessageSize(options_.message_limit)
         .AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0)
         .AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port);
+    builder.experimental().SetInterceptorCreators(trace_answers(options_.tracer));
     for (const auto& service : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     if (!server_ || port == 0) {

@@ -14,6 +14,7 @@
 
 #include <functional>
 #include <memory>
+#include <outbox/tracing/tracing.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,7 @@ struct GrpcOptions {
     int threads = 32;
     int message_limit = 65536;  // bytes, either way
     bool reflection = false;
+    const tracing::Tracer& tracer = tracing::Tracer::off();
 };
 
 class GrpcServer : public Companion {

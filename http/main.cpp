@@ -10,6 +10,7 @@
 
 #include "http/apps.hpp"
 #include "http/auth.hpp"
+#include "http/work.hpp"
 
 namespace {
 
@@ -34,6 +35,7 @@ http::Authenticate make_authenticate(const http::Config& config, http::Log& log)
 int serve(const http::Config& config, const sigset_t& stops) {
     http::Log log{config.log_level};
     http::Shop shop{.config = config, .log = log, .authenticate = make_authenticate(config, log)};
+    http::watch_appends();
     for (const auto& service : config.services) apps.at(service.name)(shop, service);
     for (const auto& service : shop.services) service->start();
 

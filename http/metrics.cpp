@@ -7,6 +7,8 @@ namespace {
 
 const prometheus::Histogram::BucketBoundaries seconds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                                       0.1,   0.25,   0.5,   1,    2.5,   5};
+const char* truth(bool value) { return value ? "true" : "false"; }
+
 const prometheus::Histogram::BucketBoundaries bytes{100, 1'000, 10'000, 100'000, 1'000'000};
 
 }  // namespace
@@ -24,10 +26,22 @@ Metrics::Metrics(const std::string& service)
       size_(prometheus::BuildHistogram()
                 .Name(service + "_http_response_size_bytes")
                 .Help("Size of the answers' bodies")
-                .Register(registry_)) {}
+                .Register(registry_)),
+      received_(prometheus::BuildCounter()
+                    .Name(service + "_pubsub_subscriber_messages_received_total")
+                    .Help("Events that came to a handler, each time")
+                    .Register(registry_)),
+      handling_(prometheus::BuildHistogram()
+                    .Name(service + "_pubsub_handler_execution_time_seconds")
+                    .Help("Time that a handler of events took")
+                    .Register(registry_)),
+      publishing_(prometheus::BuildHistogram()
+                      .Name(service + "_pubsub_publish_time_seconds")
+                      .Help("Time that an append to the outbox took")
+                      .Register(registry_)) {}
 
 prometheus::Gauge& Metrics::inflight(const std::string& handler, const std::string& method) {
-    return inflight_.Add({{"handler", handler}, {"method", method}});
+    return inflight_.Add({{"code", ""}, {"handler", handler}, {"method", method}});
 }
 
 void Metrics::observe(const Observation& seen) {
@@ -38,6 +52,24 @@ void Metrics::observe(const Observation& seen) {
              seconds)
         .Observe(std::chrono::duration<double>(seen.duration).count());
     size_.Add({{"handler", seen.handler}}, bytes).Observe(static_cast<double>(seen.bytes));
+}
+
+void Metrics::handled(const std::string& handler, const std::string& subscriber, bool success,
+                      std::chrono::nanoseconds took) {
+    received_
+        .Add({{"acked", success ? "acked" : "nacked"},
+              {"handler_name", handler},
+              {"subscriber_name", subscriber}})
+        .Increment();
+    handling_.Add({{"handler_name", handler}, {"success", truth(success)}}, seconds)
+        .Observe(std::chrono::duration<double>(took).count());
+}
+
+void Metrics::published(const std::string& handler, bool success, std::chrono::nanoseconds took) {
+    publishing_
+        .Add({{"handler_name", handler}, {"publisher_name", "outbox"}, {"success", truth(success)}},
+             seconds)
+        .Observe(std::chrono::duration<double>(took).count());
 }
 
 void Metrics::add_counter(const std::string& name, const std::string& help,

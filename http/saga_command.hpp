@@ -23,9 +23,13 @@ Event read(tl::expected<Event, std::string> (*reader)(std::string_view),
     return std::move(*event);
 }
 
+// The trace of what a message causes.
+inline domain::Trace trace_of(const outbox::Message& message) {
+    return domain::continue_trace(outbox::caused_by(message));
+}
+
 inline domain::Command command(const outbox::Message& message) {
-    auto read = domain::read_command(message.type, message.payload,
-                                     domain::continue_trace(message.headers).headers());
+    auto read = domain::read_command(message.type, message.payload, trace_of(message).headers());
     if (!read) throw outbox::PoisonMessage(read.error());
     return std::move(*read);
 }

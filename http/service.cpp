@@ -56,7 +56,10 @@ Service::Service(Options options, Log& log)
       log_(log),
       pool_({.dsn = options_.service.dsn, .size = options_.connections}),
       metrics_(options_.service.name),
-      dispatcher_(options_.service.name, metrics_, log) {
+      tracer_({.endpoint = options_.otlp_endpoint,
+               .service = options_.service.name,
+               .log = [this](const std::string& line) { log_.warn(line); }}),
+      dispatcher_(options_.service.name, {metrics_, tracer_}, log) {
     if (!options_.topics.empty())
         consumer_.emplace(
             outbox::ConsumerOptions{.name = options_.consumer,
@@ -64,9 +67,15 @@ Service::Service(Options options, Log& log)
                                     .brokers = options_.brokers,
                                     .topics = options_.topics,
                                     .kafka = kafka_properties,
-                                    .log = [this](std::string_view line) {
-                                        log_.warn(line, {{"service", options_.service.name}});
-                                    }});
+                                    .log =
+                                        [this](std::string_view line) {
+                                            log_.warn(line, {{"service", options_.service.name}});
+                                        },
+                                    .around =
+                                        [this](const std::string& type, outbox::Handler handler) {
+                                            return watched({metrics_, tracer_}, options_.consumer,
+                                                           type, std::move(handler));
+                                        }});
     await_database(pool_, options_, log_);
     add_operations();
 }
@@ -91,6 +100,14 @@ void Service::add_operations() {
                                  {"retried", static_cast<double>(counts.retried)},
                                  {"dead_lettered", static_cast<double>(counts.dead_lettered)}};
                          });
+    metrics_.add_counter(
+        "consumer_batches_total", "Batches taken, and parts of them that went one by one", "what",
+        [this] {
+            const auto counts = consumer_->counts();
+            return std::map<std::string, double>{
+                {"taken", static_cast<double>(counts.batches)},
+                {"one_by_one", static_cast<double>(counts.fallbacks)}};
+        });
 }
 
 Outcome Service::readiness() {

@@ -47,6 +47,7 @@ public:
         std::vector<std::string> tables;  // that must be there: the schema is checked at the start
         std::size_t connections;
         std::chrono::seconds start_timeout;
+        std::string otlp_endpoint;         // of an OpenTelemetry collector; empty: no tracing
         std::function<void()> on_failure;  // consumer or listener ended by itself; from any thread
     };
 
@@ -56,6 +57,7 @@ public:
     domain::Pool& pool() { return pool_; }
     Dispatcher& dispatcher() { return dispatcher_; }
     Metrics& metrics() { return metrics_; }
+    const tracing::Tracer& tracer() const { return tracer_; }
     outbox::Consumer& consumer() { return consumer_.value(); }  // only with topics
 
     void attach(std::shared_ptr<Companion> companion);  // before start
@@ -73,6 +75,7 @@ private:
     Log& log_;
     domain::Pool pool_;
     Metrics metrics_;
+    tracing::Tracer tracer_;
     Dispatcher dispatcher_;
     std::optional<outbox::Consumer> consumer_;
     std::atomic<bool> draining_ = false;

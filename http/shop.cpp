@@ -25,6 +25,7 @@ Service& add_service(Shop& shop, const ServiceConfig& config, Needs needs) {
                          .tables = std::move(needs.tables),
                          .connections = shop.config.connections,
                          .start_timeout = shop.config.start_timeout,
+                         .otlp_endpoint = shop.config.otlp_endpoint,
                          .on_failure = fail},
         shop.log));
     return *shop.services.back();

@@ -11,11 +11,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "outbox/tracing/tracing.hpp"
 #include "relay/batch.hpp"
 
 namespace relay {
@@ -26,7 +26,7 @@ public:
     // Exports to this OTLP/HTTP endpoint, http://HOST:4318; OTEL_EXPORTER_OTLP_HEADERS and the like
     // count as well. Connects to nothing yet, and never throws for an endpoint that is away.
     Tracing(const std::string& endpoint, const std::string& instance);
-    ~Tracing();  // sends what is queued, for three seconds at most
+    ~Tracing();
     Tracing(const Tracing&) = delete;
     Tracing& operator=(const Tracing&) = delete;
 
@@ -42,8 +42,13 @@ public:
     void refused(const Row& row, const std::string& error);
 
 private:
-    struct Exporter;
-    std::unique_ptr<Exporter> exporter_;
+    tracing::Span begin_batch(const Batch& batch) const;
+    // Over already; what the publish span goes under.
+    tracing::Span wait(const Row& row, const std::string& topic, tracing::Start start) const;
+    tracing::Span begin_publish(const Row& row, const std::string& topic, tracing::Start start,
+                                const tracing::Span& batch) const;
+
+    tracing::Tracer tracer_;
     static inline Tracing* running = nullptr;
 };
 

@@ -139,8 +139,7 @@ bool SagaService::sweep_one(Pool& pool, std::vector<std::int64_t>& passed) {
         }
         Moves moves;
         decide(moves, row, decision,
-               {row.id, describe(input, row.saga), reason, std::nullopt,
-                continue_trace(row.trace.headers())});
+               {row.id, describe(input, row.saga), reason, std::nullopt, row.trace});
         carry_out(tx, moves);
         return true;
     };

@@ -28,7 +28,8 @@ void add_account(Shop& shop, const ServiceConfig& config) {
     service.attach(std::make_shared<GrpcServer>(
         GrpcOptions{.service = config.name,
                     .listen = shop.config.grpc.at(config.name),
-                    .reflection = shop.config.grpc_reflection},
+                    .reflection = shop.config.grpc_reflection,
+                    .tracer = service.tracer()},
         GrpcServer::Services{account::make_auth_rpc(*accounts, shop.log)}, shop.log));
 }
 

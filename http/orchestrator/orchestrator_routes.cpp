@@ -127,8 +127,7 @@ void subscribe(outbox::Consumer& consumer, saga::SagaService& service) {
             std::vector<saga::SagaService::Heard> all;
             all.reserve(messages.size());
             for (const auto* message : messages) {
-                all.push_back(
-                    {hear(*message), message->id, domain::continue_trace(message->headers)});
+                all.push_back({hear(*message), message->id, trace_of(*message)});
             }
             // Trying again would be refused again: a person has to look at it.
             const auto heard = service.hear(tx, all);

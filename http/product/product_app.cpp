@@ -22,7 +22,8 @@ void add_product(Shop& shop, const ServiceConfig& config) {
     service.attach(std::make_shared<GrpcServer>(
         GrpcOptions{.service = config.name,
                     .listen = shop.config.grpc.at(config.name),
-                    .message_limit = product::grpc_message_limit},
+                    .message_limit = product::grpc_message_limit,
+                    .tracer = service.tracer()},
         GrpcServer::Services{product::make_product_rpc(*products, shop.log)}, shop.log));
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <stdexcept>
 
+#include "http/grpc_tracing.hpp"
 #include "product.grpc.pb.h"
 
 namespace http::purchase {
@@ -96,8 +97,10 @@ Offers named(const Offers& offers, const product::GetProductsResponse& response)
 class ProductClient::Stub {
 public:
     explicit Stub(const std::string& address)
-        : service_(product::ProductService::NewStub(grpc::CreateCustomChannel(
-              address, grpc::InsecureChannelCredentials(), reconnecting_quickly()))) {}
+        : service_(product::ProductService::NewStub(
+              grpc::experimental::CreateCustomChannelWithInterceptors(
+                  address, grpc::InsecureChannelCredentials(), reconnecting_quickly(),
+                  trace_calls()))) {}
     product::ProductService::Stub& operator*() const { return *service_; }
 
 private:

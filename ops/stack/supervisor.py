@@ -7,7 +7,8 @@
 
 A service or relay that ends is started again at once, at the same address; one that keeps ending,
 less and less often. PostgreSQL, Kafka and Redis are not restarted; a Redis that ends ends nothing else, as
-the services do without it. The data stays in run_dir, but for Redis', which is a cache.
+the services do without it. The data stays in run_dir, but for Redis', which is a cache. With tracing, services
+and relays send their spans to a Zipkin, which is not restarted either.
 """
 
 import http.client
@@ -21,6 +22,7 @@ import kafka
 import postgres
 import process
 import redis
+import zipkin
 from provision import provision
 from shop import GRPC, ROUTES, SERVICES, TOPIC_PREFIX
 from stages import StageFailed, stage
@@ -59,7 +61,11 @@ class Supervised:
         return False
 
     def ready(self):
-        connection = http.client.HTTPConnection(self.address, timeout=2)
+        return self.answers(self.address)
+
+    @staticmethod
+    def answers(address):
+        connection = http.client.HTTPConnection(address, timeout=2)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
@@ -72,7 +78,8 @@ class Supervised:
 class Stack:
     """See above. start() raises StageFailed with nothing left running."""
 
-    def __init__(self, source_dir, bin_dir, run_dir, relay_args=(), redis_nodes=1):
+    def __init__(self, source_dir, bin_dir, run_dir, relay_args=(), redis_nodes=1,
+                 tracing=False):
         self.source_dir, self.bin_dir = pathlib.Path(source_dir), pathlib.Path(bin_dir)
         self.run_dir = pathlib.Path(run_dir)
         self.log_dir = self.run_dir / "log"
@@ -81,6 +88,7 @@ class Stack:
         self._postgres = postgres.Postgres(self.run_dir / "postgres", self._log("postgres"))
         self._kafka = kafka.Kafka(self.run_dir / "kafka", self._log("kafka"))
         self._redis = redis.Redis(self.run_dir / "redis", self._log("redis"), redis_nodes)
+        self._zipkin = zipkin.Zipkin(self._log("zipkin")) if tracing else None
         self._supervised = {}
         self._stopping = threading.Event()
         self._watcher = None
@@ -109,7 +117,7 @@ class Stack:
         try:
             kafka.kafka_jars()
             self.log_dir.mkdir(parents=True, exist_ok=True)
-            for name in ("postgres", "kafka", "redis", "migrate", *self.names()):
+            for name in ("postgres", "kafka", "redis", "zipkin", "migrate", *self.names()):
                 self._log(name).unlink(missing_ok=True)
             with stage("PostgreSQL, Kafka and Redis"):
                 self._postgres.start()
@@ -117,6 +125,9 @@ class Stack:
                 self._kafka.start()
                 # A relay makes them at its first event; a consumer without partitions is not ready.
                 self._kafka.create_topics([TOPIC_PREFIX + topic for topic in ROUTES])
+            if self._zipkin:
+                with stage("Zipkin"):
+                    self._zipkin.start()
             with stage("databases"):
                 passwords = provision(self._postgres, self.source_dir, self.bin_dir,
                                       self._log("migrate"))
@@ -135,6 +146,8 @@ class Stack:
         for name in self.names():
             if name in self._supervised:
                 process.stop(self._supervised[name].process)
+        if self._zipkin:
+            self._zipkin.stop()
         self._redis.stop()
         self._kafka.stop()
         self._postgres.stop()
@@ -180,6 +193,11 @@ class Stack:
                   "SHOP_OPEN_CATALOGUE": "true",  # for trying things out: any customer may sell
                   "SHOP_JWT_SECRET": secrets.token_hex(32),
                   "SHOP_OPERATOR_TOKEN": secrets.token_hex(16)}
+        relay_env = {"POSTROOM_KAFKA_BROKERS": self._kafka.brokers}
+        if self._zipkin:
+            self.env["POSTROOM_ZIPKIN"] = self._zipkin.url
+            shared["OTEL_EXPORTER_OTLP_ENDPOINT"] = self._zipkin.otlp_endpoint
+            relay_env["POSTROOM_TRACING_OTLP_ENDPOINT"] = self._zipkin.otlp_endpoint
         for service in GRPC:
             shared[f"SHOP_{service.upper()}_GRPC"] = f"127.0.0.1:{process.free_port()}"
             self.env[f"POSTROOM_{service.upper()}_GRPC"] = shared[f"SHOP_{service.upper()}_GRPC"]
@@ -200,7 +218,7 @@ class Stack:
                  *self.relay_args],
                 {"POSTROOM_DATABASE_DSN": self._uri(f"{role}_relay", passwords[f"{role}_relay"],
                                                     role),
-                 "POSTROOM_KAFKA_BROKERS": self._kafka.brokers}, addresses[relay])
+                 **relay_env}, addresses[relay])
         return commands
 
     def _uri(self, user, password, database):

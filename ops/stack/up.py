@@ -12,7 +12,7 @@ def main():
     stages.exit_on_signals(0)
     nodes = redis.CLUSTER_NODES if "--cluster" in sys.argv[1:] else 1
     with Stack(stages.SOURCE_DIR, os.environ["POSTROOM_BIN"], stages.RUN_DIR,
-               redis_nodes=nodes) as stack:
+               redis_nodes=nodes, tracing="--tracing" in sys.argv[1:]) as stack:
         stack.wait()
 
 

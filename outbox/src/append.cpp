@@ -7,6 +7,8 @@
 #include <optional>
 #include <pqxx/pqxx>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "faults.hpp"
 #include "outbox/inbox.hpp"
@@ -62,28 +64,30 @@ order by e.n)";
 
 constexpr std::size_t events_a_statement = 500;
 
-}  // namespace
+outbox::AroundAppend& around() {
+    static outbox::AroundAppend call;
+    return call;
+}
 
-namespace outbox {
-
-EventId append(pqxx::transaction_base& tx, const Event& event) {
-    const auto id = event.id.value_or(EventId::make());
+outbox::EventId write(pqxx::transaction_base& tx, const outbox::Event& event) {
+    const auto id = event.id.value_or(outbox::EventId::make());
     tx.exec(append_one, pqxx::params{event.aggregate_type, event.aggregate_id, event.type,
                                      json(event), headers(event), id.to_string(), hex(event),
                                      content_type(event), available_at(event)});
     return id;
 }
 
-std::vector<EventId> append(pqxx::transaction_base& tx, std::span<const Event> events) {
-    std::vector<EventId> all;
+std::vector<outbox::EventId> write(pqxx::transaction_base& tx,
+                                   std::span<const outbox::Event> events) {
+    std::vector<outbox::EventId> all;
     all.reserve(events.size());
     while (!events.empty()) {
         const auto some = events.first(std::min(events.size(), events_a_statement));
         events = events.subspan(some.size());
         std::vector<std::string> ids, aggregate_types, aggregate_ids, types;
         std::vector<Text> payloads, all_headers, bodies, content_types, due_times;
-        for (const Event& event : some) {
-            all.push_back(event.id.value_or(EventId::make()));
+        for (const auto& event : some) {
+            all.push_back(event.id.value_or(outbox::EventId::make()));
             ids.push_back(all.back().to_string());
             aggregate_types.push_back(event.aggregate_type);
             aggregate_ids.push_back(event.aggregate_id);
@@ -98,6 +102,34 @@ std::vector<EventId> append(pqxx::transaction_base& tx, std::span<const Event> e
                                           all_headers, bodies, content_types, due_times});
     }
     return all;
+}
+
+// With ids, so that whoever looks on can tell them.
+std::vector<outbox::Event> named(std::span<const outbox::Event> events) {
+    std::vector<outbox::Event> all{events.begin(), events.end()};
+    for (auto& event : all) event.id = event.id.value_or(outbox::EventId::make());
+    return all;
+}
+
+}  // namespace
+
+namespace outbox {
+
+void around_append(AroundAppend call) { around() = std::move(call); }
+
+EventId append(pqxx::transaction_base& tx, const Event& event) {
+    if (!around()) return write(tx, event);
+    auto one = named({&event, 1});
+    around()(one, [&] { write(tx, one.front()); });
+    return one.front().id.value();
+}
+
+std::vector<EventId> append(pqxx::transaction_base& tx, std::span<const Event> events) {
+    if (!around() || events.empty()) return write(tx, events);
+    auto all = named(events);
+    std::vector<EventId> ids;
+    around()(all, [&] { ids = write(tx, std::span<const Event>{all}); });
+    return ids;
 }
 
 }  // namespace outbox

@@ -184,7 +184,7 @@ TEST_F(ShopHttpTest, ShowsItsHealthAndItsMetrics) {
     EXPECT_EQ(metrics.status, 200);
     for (const auto* line :
          {R"(seconds_count{code="202",handler="/api/v1/purchases",method="POST"} 1)",
-          R"(purchase_http_requests_inflight{handler="/metrics",method="GET"} 1)",
+          R"(purchase_http_requests_inflight{code="",handler="/metrics",method="GET"} 1)",
           R"(purchase_consumer_events_total{outcome="applied"} 0)"}) {
         EXPECT_NE(metrics.body.find(line), std::string::npos) << line << '\n' << metrics.body;
     }

@@ -20,7 +20,7 @@ TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "README.md", "LICENSE", "CHA
 
 # What each folder may include of ours, and what it must not of others'.
 ARROWS = {
-    "relay": (("relay/", "schema/", "faults.hpp"), r"pqxx"),
+    "relay": (("relay/", "schema/", "outbox/tracing/", "faults.hpp"), r"pqxx"),
     "schema": (("schema/",), r"pqxx|librdkafka|httplib"),
     "outbox": (("outbox/", "faults.hpp"), r"httplib|libpq-fe"),
     "domain": (("domain/", "outbox/", "faults.hpp"), r"httplib|librdkafka"),

@@ -12,6 +12,7 @@
 // is then to be rolled back. As thread-safe as the transaction: one thread at a time.
 #pragma once
 
+#include <functional>
 #include <pqxx/transaction_base>
 #include <span>
 #include <vector>
@@ -25,5 +26,11 @@ EventId append(pqxx::transaction_base& tx, const Event& event);
 
 // Appends in the order given; one round trip for each 500 events.
 std::vector<EventId> append(pqxx::transaction_base& tx, std::span<const Event> events);
+
+// What every append of this process goes through from now on, in its own thread: for spans and
+// measures. It may add headers; it calls the rest once, and lets through what that throws. For the
+// start of a process, before the first append.
+using AroundAppend = std::function<void(std::span<Event>, const std::function<void()>& append)>;
+void around_append(AroundAppend around);
 
 }  // namespace outbox

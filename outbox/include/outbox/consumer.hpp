@@ -77,6 +77,8 @@ struct ConsumerOptions {
     std::size_t waiting =
         10'000;  // events held in memory behind failing ones, before fetching pauses
     std::function<void(std::string_view)> log = {};  // one line each; to stderr when absent
+    std::function<Handler(const std::string& type, Handler)> around =
+        {};  // what each handler becomes: for spans and measures
 };
 
 struct ConsumerCounts {  // since the start
