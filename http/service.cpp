@@ -71,11 +71,8 @@ Service::Service(Options options, Log& log)
                                         [this](std::string_view line) {
                                             log_.warn(line, {{"service", options_.service.name}});
                                         },
-                                    .around =
-                                        [this](const std::string& type, outbox::Handler handler) {
-                                            return watched({metrics_, tracer_}, options_.consumer,
-                                                           type, std::move(handler));
-                                        }});
+                                    .around = watch_events({metrics_, tracer_},
+                                                           options_.consumer)});
     await_database(pool_, options_, log_);
     add_operations();
 }

@@ -20,7 +20,17 @@ std::string handler_of(const std::string& type) {
     return type == "Reply" ? "HandleReply" : type;
 }
 
-void describe(tracing::Span& span, const outbox::Message& message) {
+std::string_view header(const outbox::Message& message, const char* name) {
+    const auto found = message.headers.find(name);
+    return found == message.headers.end() ? std::string_view{} : std::string_view{found->second};
+}
+
+tracing::Span begin_event(const tracing::Tracer& tracer, const outbox::Message& message) {
+    auto span = tracer.start({.name = "event." + handler_of(message.type),
+                              .kind = Kind::consumer,
+                              .traceparent = header(message, "traceparent"),
+                              .tracestate = header(message, "tracestate")});
+    if (!span) return span;
     span.set("messaging.system", "kafka");
     span.set("messaging.operation.type", "process");
     span.set("messaging.destination.name", message.topic);
@@ -28,18 +38,20 @@ void describe(tracing::Span& span, const outbox::Message& message) {
     span.set("messaging.kafka.offset", message.offset);
     span.set("messaging.kafka.message.key", message.key);
     span.set("messaging.message.id", message.id.to_string());
+    return span;
 }
 
-std::string_view header(const outbox::Message& message, const char* name) {
-    const auto found = message.headers.find(name);
-    return found == message.headers.end() ? std::string_view{} : std::string_view{found->second};
-}
-
-std::vector<tracing::Span> begin_appends(const Work& work, std::span<outbox::Event> events) {
+std::vector<tracing::Span> begin_appends(const tracing::Tracer& tracer,
+                                         std::span<outbox::Event> events) {
     std::vector<tracing::Span> spans;
     spans.reserve(events.size());
     for (auto& event : events) {
-        auto span = work.child("event." + event.type, Kind::producer);
+        const auto under = event.headers.find("traceparent");
+        auto span = under == event.headers.end()
+                        ? tracing::Span{}
+                        : tracer.start({.name = "event." + event.type,
+                                        .kind = Kind::producer,
+                                        .traceparent = under->second});
         if (span) {
             span.set("messaging.system", "postroom");
             span.set("messaging.operation.type", "create");
@@ -81,24 +93,30 @@ tracing::Span Work::child(std::string_view name, Kind kind) const {
     return watch_.tracer.start({.name = name, .kind = kind, .parent = &span_});
 }
 
-outbox::Handler watched(const Watch& watch, const std::string& consumer, const std::string& type,
-                        outbox::Handler handler) {
-    return [watch, consumer, name = handler_of(type), handler = std::move(handler)](
-               pqxx::transaction_base& tx, const outbox::Message& message) {
-        Work work{watch, name,
-                  watch.tracer.start({.name = "event." + name,
-                                      .kind = Kind::consumer,
-                                      .traceparent = header(message, "traceparent"),
-                                      .tracestate = header(message, "tracestate")})};
-        auto handled = message;
-        if (work.span()) {
-            describe(work.span(), message);
-            handled.headers["traceparent"] = work.span().traceparent();
+outbox::Around watch_events(const Watch& watch, const std::string& consumer) {
+    return [watch, consumer](outbox::Messages messages, const outbox::Handle& handle) {
+        std::vector<tracing::Span> spans;
+        std::vector<outbox::Message> traced;  // with the spans' traceparent
+        for (const auto* message : messages) {
+            auto span = begin_event(watch.tracer, *message);
+            if (!span) continue;
+            traced.push_back(*message);
+            traced.back().headers["traceparent"] = span.traceparent();
+            spans.push_back(std::move(span));
         }
-        timed([&] { handler(tx, handled); },
+        std::vector<const outbox::Message*> all{messages.begin(), messages.end()};
+        auto next = traced.begin();
+        for (auto& message : all)
+            if (next != traced.end() && next->id == message->id) message = &*next++;
+        const Work work{watch, handler_of(messages.front()->type), {}};
+        timed([&] { handle(all); },
               [&](bool success, Clock::duration took) {
-                  watch.metrics.handled(name, consumer, success, took);
-                  if (!success) work.span().fail("the handler failed");
+                  for (const auto* message : messages) {
+                      watch.metrics.handled(handler_of(message->type), consumer, success,
+                                            took / messages.size());
+                  }
+                  for (auto& span : spans)
+                      if (!success) span.fail("the handler failed");
               });
     };
 }
@@ -107,7 +125,7 @@ void watch_appends() {
     outbox::around_append([](std::span<outbox::Event> events, const std::function<void()>& append) {
         auto* const work = Work::current();
         if (work == nullptr) return append();
-        auto spans = begin_appends(*work, events);
+        auto spans = begin_appends(work->watch().tracer, events);
         timed(append, [&](bool success, Clock::duration took) {
             work->watch().metrics.published(work->handler(), success, took);
             if (success) return;

@@ -45,12 +45,12 @@ private:
     Work* outer_;
 };
 
-// What a handler of events becomes: each event is counted, timed and traced (event.CreateOrder),
-// and the handler's message goes on from that span.
-outbox::Handler watched(const Watch& watch, const std::string& consumer, const std::string& type,
-                        outbox::Handler handler);
+// What goes around every handler of events: each event is counted, timed and traced
+// (event.CreateOrder), and what the handler makes of it goes on from that span.
+outbox::Around watch_events(const Watch& watch, const std::string& consumer);
 
-// From now on every append of this process is timed and traced, under the work of its thread.
+// From now on every append of this process is timed, for the work of its thread, and traced, under
+// the span that the event comes with.
 void watch_appends();
 
 }  // namespace http

@@ -222,8 +222,8 @@ std::vector<Outcome> Worker::apply(pqxx::work& tx, std::span<Delivery* const> de
     auto fresh = accept_all(tx, options_.name, handled);
     const BatchHandler* handler = nullptr;
     std::vector<const Message*> run;  // of messages for that handler, in their order
-    const auto hand_over = [&] {
-        if (!run.empty()) (*handler)(tx, run);
+    const auto end_run = [&] {
+        if (!run.empty()) hand_over(tx, *handler, run);
         run.clear();
     };
     for (std::size_t i = 0; i < deliveries.size(); ++i) {
@@ -233,12 +233,17 @@ std::vector<Outcome> Worker::apply(pqxx::work& tx, std::span<Delivery* const> de
         outcomes[i].kind = is_new ? Kind::applied : Kind::duplicate;
         if (!is_new) continue;
         const auto* const its = handlers_.find(message.type)->second.get();
-        if (its != handler) hand_over();
+        if (its != handler) end_run();
         handler = its;
         run.push_back(&message);
     }
-    hand_over();
+    end_run();
     return outcomes;
+}
+
+void Worker::hand_over(pqxx::work& tx, const BatchHandler& handler, Messages messages) {
+    if (!options_.around) return handler(tx, messages);
+    options_.around(messages, [&](Messages same) { handler(tx, same); });
 }
 
 void Worker::park(pqxx::work& tx, const Delivery& delivery, const std::string& error,

@@ -51,6 +51,7 @@ private:
                         const std::function<void(pqxx::connection&)>& work);
     std::vector<Outcome> apply(pqxx::work& tx, std::span<Delivery* const> deliveries);
     Outcome apply_alone(pqxx::connection& connection, Delivery& delivery);
+    void hand_over(pqxx::work& tx, const BatchHandler& handler, Messages messages);
     void park(pqxx::work& tx, const Delivery& delivery, const std::string& error,
               const std::optional<std::string>& behind);
 

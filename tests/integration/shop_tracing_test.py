@@ -139,12 +139,12 @@ class OnePurchase(unittest.TestCase):
             env[f"SHOP_{service.upper()}_HTTP"] = self.http[service]
         for service in GRPC:
             env[f"SHOP_{service.upper()}_GRPC"] = f"127.0.0.1:{process.free_port()}"
-        log = self.log("shop")
-        shop = process.spawn([BIN / "shop", "serve", "all"], log, env)
+        self.shop_log = self.log("shop")
+        shop = process.spawn([BIN / "shop", "serve", "all"], self.shop_log, env)
         self.addCleanup(process.stop, shop)
         for address in self.http.values():
             process.wait_until(lambda: Supervised.answers(address), "the shop",
-                               lambda: shop.poll() is None, log)
+                               lambda: shop.poll() is None, self.shop_log)
 
     def start_relay(self):
         with tempfile.NamedTemporaryFile("w", suffix=".toml", delete=False) as config:
@@ -188,6 +188,8 @@ class OnePurchase(unittest.TestCase):
             self.check_metrics(service)
         self.zipkin.stop()
         self.purchase()
+        eventually("the shop tells of spans that nobody takes",
+                   lambda: "spans are dropped" in self.shop_log.read_text())
 
     def check_metrics(self, service):
         with self.assertRaises(urllib.error.HTTPError):

@@ -57,9 +57,17 @@ class PoisonMessage : public std::runtime_error {
 // several threads at once, for different keys, and again for the same message after a rollback.
 using Handler = std::function<void(pqxx::transaction_base&, const Message&)>;
 
+using Messages = std::span<const Message* const>;
+
 // The same for several messages, at least one, in their order: what one statement does for all of
 // them costs less. Called again with each of them alone, once it has thrown for more.
-using BatchHandler = std::function<void(pqxx::transaction_base&, std::span<const Message* const>)>;
+using BatchHandler = std::function<void(pqxx::transaction_base&, Messages)>;
+
+// What every call of a handler goes through, in its thread: for spans and measures. It calls the
+// rest once, with the same messages or with copies that have other headers, and lets through what
+// that throws.
+using Handle = std::function<void(Messages)>;
+using Around = std::function<void(Messages, const Handle& handle)>;
 
 struct ConsumerOptions {
     std::string
@@ -77,8 +85,7 @@ struct ConsumerOptions {
     std::size_t waiting =
         10'000;  // events held in memory behind failing ones, before fetching pauses
     std::function<void(std::string_view)> log = {};  // one line each; to stderr when absent
-    std::function<Handler(const std::string& type, Handler)> around =
-        {};  // what each handler becomes: for spans and measures
+    Around around = {};
 };
 
 struct ConsumerCounts {  // since the start
