@@ -61,18 +61,17 @@ Service::Service(Options options, Log& log)
                .log = [this](const std::string& line) { log_.warn(line); }}),
       dispatcher_(options_.service.name, {metrics_, tracer_}, log) {
     if (!options_.topics.empty())
-        consumer_.emplace(
-            outbox::ConsumerOptions{.name = options_.consumer,
-                                    .dsn = pool_.dsn(),
-                                    .brokers = options_.brokers,
-                                    .topics = options_.topics,
-                                    .kafka = kafka_properties,
-                                    .log =
-                                        [this](std::string_view line) {
-                                            log_.warn(line, {{"service", options_.service.name}});
-                                        },
-                                    .around = watch_events({metrics_, tracer_},
-                                                           options_.consumer)});
+        consumer_.emplace(outbox::ConsumerOptions{
+            .name = options_.consumer,
+            .dsn = pool_.dsn(),
+            .brokers = options_.brokers,
+            .topics = options_.topics,
+            .kafka = kafka_properties,
+            .log =
+                [this](std::string_view line) {
+                    log_.warn(line, {{"service", options_.service.name}});
+                },
+            .around = watch_events({metrics_, tracer_}, options_.consumer)});
     await_database(pool_, options_, log_);
     add_operations();
 }
@@ -97,14 +96,13 @@ void Service::add_operations() {
                                  {"retried", static_cast<double>(counts.retried)},
                                  {"dead_lettered", static_cast<double>(counts.dead_lettered)}};
                          });
-    metrics_.add_counter(
-        "consumer_batches_total", "Batches taken, and parts of them that went one by one", "what",
-        [this] {
-            const auto counts = consumer_->counts();
-            return std::map<std::string, double>{
-                {"taken", static_cast<double>(counts.batches)},
-                {"one_by_one", static_cast<double>(counts.fallbacks)}};
-        });
+    metrics_.add_counter("consumer_batches_total",
+                         "Batches taken, and parts of them that went one by one", "what", [this] {
+                             const auto counts = consumer_->counts();
+                             return std::map<std::string, double>{
+                                 {"taken", static_cast<double>(counts.batches)},
+                                 {"one_by_one", static_cast<double>(counts.fallbacks)}};
+                         });
 }
 
 Outcome Service::readiness() {

@@ -47,11 +47,10 @@ std::vector<tracing::Span> begin_appends(const tracing::Tracer& tracer,
     spans.reserve(events.size());
     for (auto& event : events) {
         const auto under = event.headers.find("traceparent");
-        auto span = under == event.headers.end()
-                        ? tracing::Span{}
-                        : tracer.start({.name = "event." + event.type,
-                                        .kind = Kind::producer,
-                                        .traceparent = under->second});
+        auto span = under == event.headers.end() ? tracing::Span{}
+                                                 : tracer.start({.name = "event." + event.type,
+                                                                 .kind = Kind::producer,
+                                                                 .traceparent = under->second});
         if (span) {
             span.set("messaging.system", "postroom");
             span.set("messaging.operation.type", "create");
