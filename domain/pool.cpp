@@ -2,8 +2,11 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <format>
 #include <map>
+
+#include "domain/deadline.hpp"
 
 namespace domain {
 namespace {
@@ -67,7 +70,8 @@ Pool::Lease Pool::acquire() {
     std::unique_ptr<pqxx::connection> connection;
     {
         std::unique_lock lock(mutex_);
-        if (!returned_.wait_for(lock, options_.wait, [&] { return lent_ < options_.size; })) {
+        const auto until = std::min(Deadline::Clock::now() + options_.wait, Deadline::until());
+        if (!returned_.wait_until(lock, until, [&] { return lent_ < options_.size; })) {
             throw PoolExhausted(
                 std::format("all {} connections to {} are in use", options_.size, where_));
         }

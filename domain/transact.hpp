@@ -6,13 +6,14 @@
 // function again, a bounded number of times with growing pauses, when PostgreSQL has certainly
 // rolled it back (serialization failure, deadlock) or lost the connection before COMMIT was sent. A
 // connection lost *during* COMMIT leaves the outcome unknown: it is repeated only when the caller
-// says that a repeat finds what the first try did.
+// says that a repeat finds what the first try did. Past this thread's Deadline nothing is repeated.
 #pragma once
 
 #include <exception>
 #include <pqxx/transaction>
 #include <type_traits>
 
+#include "domain/deadline.hpp"
 #include "domain/pool.hpp"
 
 namespace domain {
@@ -43,7 +44,10 @@ auto transact(Pool& pool, Function&& function, TransactOptions options = {}) {
             return result;
         } catch (const std::exception& error) {
             if (is_connection_loss(error)) pool.drop_idle();
-            if (attempt == options.attempts || !is_retryable(error, phase, options)) throw;
+            if (attempt == options.attempts || Deadline::is_over() ||
+                !is_retryable(error, phase, options)) {
+                throw;
+            }
         }
         pause_before(attempt + 1);
     }

@@ -1,14 +1,12 @@
 #include "http/auth.hpp"
 
-#include <grpcpp/grpcpp.h>
-
 #include <chrono>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
 
 #include "auth.grpc.pb.h"
-#include "http/grpc_tracing.hpp"
+#include "http/grpc_client.hpp"
 
 namespace http {
 namespace {
@@ -33,14 +31,6 @@ std::string_view token_of(std::string_view header) {
     const auto given = header.substr(0, scheme.size());
     if (less(given, scheme) || less(scheme, given)) return {};
     return header.substr(scheme.size());
-}
-
-std::shared_ptr<grpc::Channel> channel_to(const std::string& address) {
-    grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-    return grpc::experimental::CreateCustomChannelWithInterceptors(
-        address, grpc::InsecureChannelCredentials(), arguments, trace_calls());
 }
 
 // Sessions that account was asked about lately.
@@ -75,8 +65,12 @@ private:
 
 class Account {
 public:
-    Account(const domain::token::Options& options, const std::string& address, Log& log)
-        : tokens_(options), stub_(auth::AuthService::NewStub(channel_to(address))), log_(log) {}
+    Account(const domain::token::Options& options, const std::string& address, Log& log,
+            const GrpcSecurity& security)
+        : tokens_(options),
+          security_(security),
+          stub_(auth::AuthService::NewStub(channel_to(address, security))),
+          log_(log) {}
 
     tl::expected<domain::token::Claims, Flaw> judge(std::string_view token) {
         const auto claims = tokens_.verify(Kind::access, token);
@@ -97,6 +91,7 @@ private:
         auth::AuthResponse response;
         grpc::ClientContext context;
         context.set_deadline(std::chrono::system_clock::now() + patience);
+        sign(context, security_);
         const auto status = stub_->Auth(&context, payload, &response);
         if (status.ok()) {
             return !response.expired() &&
@@ -109,6 +104,7 @@ private:
     }
 
     const domain::token::Tokens tokens_;
+    const GrpcSecurity security_;
     std::unique_ptr<auth::AuthService::Stub> stub_;
     Log& log_;
     Answers answers_;
@@ -144,8 +140,8 @@ Authenticate bearer(Judge judge, domain::token::Role least) {
 }
 
 Authenticate ask_account(const domain::token::Options& options, const std::string& address,
-                         Log& log, domain::token::Role least) {
-    const auto account = std::make_shared<Account>(options, address, log);
+                         Log& log, domain::token::Role least, const GrpcSecurity& security) {
+    const auto account = std::make_shared<Account>(options, address, log, security);
     return bearer([account](std::string_view token) { return account->judge(token); }, least);
 }
 

@@ -13,6 +13,7 @@
 #include <tl/expected.hpp>
 
 #include "domain/token.hpp"
+#include "http/grpc_security.hpp"
 #include "http/log.hpp"
 #include "http/message.hpp"
 
@@ -28,6 +29,7 @@ Authenticate bearer(Judge judge, domain::token::Role least = domain::token::Role
 
 // Asks account at host:port, as said above. Throws std::invalid_argument for too short a secret.
 Authenticate ask_account(const domain::token::Options& options, const std::string& address,
-                         Log& log, domain::token::Role least = domain::token::Role::customer);
+                         Log& log, domain::token::Role least = domain::token::Role::customer,
+                         const GrpcSecurity& security = {});
 
 }  // namespace http

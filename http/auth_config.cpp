@@ -1,19 +1,56 @@
 #include "http/auth_config.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "http/first_line.hpp"
 
 namespace http {
+namespace {
+
+constexpr std::size_t least_grpc_token = 16;
+
+// Empty when no file is named.
+std::string whole(const char* flag, const std::string& path) {
+    if (path.empty()) return {};
+    std::ifstream file(path);
+    std::string text{std::istreambuf_iterator<char>{file}, {}};
+    if (text.empty()) throw CLI::ValidationError(flag, "cannot read " + path);
+    return text;
+}
+
+}  // namespace
 
 AuthFlags::AuthFlags(CLI::App& command, Config& config)
     : access_s_(config.token.access.count()), refresh_s_(config.token.refresh.count()) {
     add_tokens(command);
     add_accounts(command, config);
+    add_grpc(command, config);
+}
+
+void AuthFlags::add_grpc(CLI::App& command, Config& config) {
     command
         .add_flag("--grpc-reflection", config.grpc_reflection,
                   "let gRPC clients ask which methods there are")
         ->envname("SHOP_GRPC_REFLECTION");
+    command
+        .add_option("--grpc-token-file", grpc_token_file_,
+                    "a file whose first line every gRPC caller has to show, the same for every "
+                    "service; none: anyone may call")
+        ->envname("SHOP_GRPC_TOKEN_FILE");
+    auto* certificate = command
+                            .add_option("--grpc-certificate-file", grpc_certificate_file_,
+                                        "PEM: gRPC is served by TLS, with this; else plaintext")
+                            ->envname("SHOP_GRPC_CERTIFICATE_FILE");
+    command.add_option("--grpc-key-file", grpc_key_file_, "PEM: its key")
+        ->envname("SHOP_GRPC_KEY_FILE")
+        ->needs(certificate);
+    command
+        .add_option("--grpc-ca-file", grpc_authority_file_,
+                    "PEM: gRPC servers are asked by TLS, and known by this; else plaintext")
+        ->envname("SHOP_GRPC_CA_FILE");
 }
 
 void AuthFlags::add_tokens(CLI::App& command) {
@@ -73,6 +110,16 @@ void AuthFlags::read(Config& config) const {
         throw CLI::ValidationError("--refresh-token-s",
                                    "must not be shorter than --access-token-s");
     }
+    auto& grpc = config.grpc_security;
+    grpc.certificate = whole("--grpc-certificate-file", grpc_certificate_file_);
+    grpc.key = whole("--grpc-key-file", grpc_key_file_);
+    grpc.authority = whole("--grpc-ca-file", grpc_authority_file_);
+    grpc.token = whole("--grpc-token-file", grpc_token_file_);
+    grpc.token.resize(std::min(grpc.token.size(), grpc.token.find_first_of("\r\n")));
+    if (!grpc_token_file_.empty() && grpc.token.size() < least_grpc_token)
+        throw CLI::ValidationError("--grpc-token-file", "the token needs at least 16 bytes");
+    if (grpc.certificate.empty() != grpc.key.empty())
+        throw CLI::ValidationError("--grpc-certificate-file", "needs --grpc-key-file");
     if (!secret_file_.empty()) {
         config.token.secret = first_line("--jwt-secret-file", secret_file_);
         return;

@@ -1,4 +1,4 @@
-// The configuration of tokens, passwords and logins: part of read_config.
+// The configuration of tokens, passwords, logins and gRPC: part of read_config.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -19,7 +19,10 @@ private:
     void add_tokens(CLI::App& command);
     static void add_accounts(CLI::App& command, Config& config);
 
+    void add_grpc(CLI::App& command, Config& config);
+
     std::string secret_file_;
+    std::string grpc_token_file_, grpc_certificate_file_, grpc_key_file_, grpc_authority_file_;
     long access_s_, refresh_s_;
 };
 

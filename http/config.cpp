@@ -7,6 +7,7 @@
 #include <map>
 
 #include "http/auth_config.hpp"
+#include "http/fallbacks.hpp"
 #include "http/first_line.hpp"
 #include "http/orchestrator/orchestrator_flags.hpp"
 
@@ -52,8 +53,41 @@ void add_service(CLI::App& app, const Known& service, Config& config, ServiceFla
 }
 
 struct Seconds {
-    long start_timeout, drain, payment_overdue;
+    long start_timeout, drain, payment_overdue, request_timeout;
 };
+
+// What clients may do.
+void add_edge(CLI::App& serve, Config& config, Seconds& seconds) {
+    serve
+        .add_option("--cors-origins", config.origins,
+                    "of web pages that may ask, https://host,… or *; none: browsers let no other "
+                    "page read an answer")
+        ->envname("SHOP_CORS_ORIGINS")
+        ->delimiter(',');
+    serve
+        .add_option("--rps", config.rps,
+                    "requests a second that each service takes, more get a 429; 0: any. Or the "
+                    "environment has it, as SERVICE_OPTIONS_RPS")
+        ->envname("SHOP_RPS")
+        ->check(CLI::Range(0, 1'000'000))
+        ->capture_default_str();
+    serve
+        .add_option("--request-timeout-s", seconds.request_timeout,
+                    "for the work of a request, and for each of its statements; then it gets a "
+                    "503. Or the environment has it, as SERVICE_OPTIONS_TIMEOUT_SECOND")
+        ->envname("SHOP_REQUEST_TIMEOUT_S")
+        ->check(CLI::Range(1, 3600))
+        ->capture_default_str();
+    serve
+        .add_option("--trusted-proxy", config.proxy,
+                    "the address of the proxy in front, which says who asks by X-Forwarded-For")
+        ->envname("SHOP_TRUSTED_PROXY");
+    serve
+        .add_option("--metrics-listen", config.metrics_listen,
+                    "where /metrics of every service here is, host:port, instead of their own "
+                    "ports. Or the environment has it, as PROM_PORT")
+        ->envname("SHOP_METRICS_LISTEN");
+}
 
 void add_shared(CLI::App& serve, Config& config, Seconds& seconds) {
     serve.add_option("--kafka-brokers", config.brokers, "bootstrap servers, host:port,…")
@@ -196,7 +230,7 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
     StripeFiles stripe;
     std::vector<std::string> names;
     Seconds seconds{config.start_timeout.count(), config.drain.count(),
-                    config.payment_overdue.count()};
+                    config.payment_overdue.count(), config.request_timeout.count()};
 
     auto choices = servable;
     choices.emplace_back("all");
@@ -209,10 +243,12 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
             add_service(serve, service, config, flags[service.name]);
     }
     add_shared(serve, config, seconds);
+    add_edge(serve, config, seconds);
     add_business(serve, config, seconds);
     AuthFlags auth{serve, config};
     OrchestratorFlags orchestrator{serve, config.orchestrator};
     add_stripe(serve, config.stripe, stripe);
+    adopt_fallbacks(argc, argv, servable);
     try {
         app.parse(argc, argv);
         auth.read(config);
@@ -234,6 +270,7 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
     config.start_timeout = std::chrono::seconds{seconds.start_timeout};
     config.drain = std::chrono::seconds{seconds.drain};
     config.payment_overdue = std::chrono::seconds{seconds.payment_overdue};
+    config.request_timeout = std::chrono::seconds{seconds.request_timeout};
     return config;
 }
 

@@ -10,6 +10,7 @@
 
 #include "domain/account/options.hpp"
 #include "domain/token.hpp"
+#include "http/grpc_security.hpp"
 #include "http/orchestrator/orchestrator_config.hpp"
 
 namespace http {
@@ -32,6 +33,7 @@ struct Config {
     // if not.
     std::map<std::string, std::string> grpc;
     bool grpc_reflection = false;
+    GrpcSecurity grpc_security{};
     domain::token::Options token;
     domain::account::Options account;
     std::string brokers;
@@ -40,7 +42,12 @@ struct Config {
     std::string log_level;
     std::string otlp_endpoint;  // empty: no tracing
     std::optional<std::uint16_t> machine;
-    std::size_t connections;  // to each service's database, besides the consumer's
+    std::size_t connections;             // to each service's database, besides the consumer's
+    std::vector<std::string> origins{};  // of web pages that may ask: see Cors
+    int rps = 0;                         // of each service; 0: any
+    std::chrono::seconds request_timeout{5};
+    std::string proxy{};           // in front of the services: see ServerOptions
+    std::string metrics_listen{};  // of all services here; empty: at their own ports
     std::chrono::seconds start_timeout;
     OrchestratorConfig orchestrator;
     StripeConfig stripe;

@@ -2,6 +2,7 @@
 
 #include <pqxx/except>
 
+#include "domain/deadline.hpp"
 #include "domain/pool.hpp"
 #include "domain/transact.hpp"
 
@@ -62,8 +63,18 @@ void name(Request& request, const tracing::Span& span) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(std::string service, const Watch& watch, Log& log)
-    : service_(std::move(service)), watch_(watch), log_(log) {}
+Dispatcher::Dispatcher(std::string service, const Watch& watch, Log& log, Options options)
+    : service_(std::move(service)),
+      watch_(watch),
+      log_(log),
+      cors_(std::move(options.origins)),
+      rate_(options.rps),
+      timeout_(options.timeout) {}
+
+void Dispatcher::on_operation(std::string pattern, Handler handler) {
+    operations_.insert(pattern);
+    on("GET", std::move(pattern), std::move(handler));
+}
 
 void Dispatcher::on(std::string method, std::string pattern, Handler handler) {
     router_.add(std::move(method), std::move(pattern), std::move(handler));
@@ -88,6 +99,13 @@ tracing::Span Dispatcher::begin_span(const Request& request, const std::string& 
 Outcome Dispatcher::serve(const Match& match, Request& request, const ReadBody& read_body) {
     // An answer given before the body is read leaves the rest of it in the connection.
     const bool unread = has_body(request);
+    const bool is_operation = match.route != nullptr && operations_.contains(match.route->pattern);
+    if (!is_operation && !rate_.takes()) {
+        return tl::unexpected(
+            Problem{429, "too many requests: try again", {}, {{"Retry-After", "1"}}, unread});
+    }
+    if (match.route == nullptr && !match.allow.empty() && cors_.is_preflight(request))
+        return Cors::preflight(match.allow);
     if (match.route == nullptr && match.allow.empty()) {
         return tl::unexpected(Problem{404, "there is nothing here", {}, {}, unread});
     }
@@ -103,6 +121,7 @@ Outcome Dispatcher::serve(const Match& match, Request& request, const ReadBody& 
         }
         if (const auto read = read_body(request.body); !read) return tl::unexpected(read.error());
     }
+    const domain::Deadline deadline{timeout_};
     return match.route->handler(request);
 }
 
@@ -157,17 +176,21 @@ Response Dispatcher::finish(const Request& request, Response response, const std
     if (span) response.headers.emplace_back("traceresponse", span.traceparent());
     watch_.metrics.observe(
         {handler, method_label(request.method), response.status, took, response.body.size()});
-    log_.info("request", {{"service", service_},
-                          {"request_id", request.id},
-                          {"trace_id", request.trace.trace_id()},
-                          {"correlation_id", request.trace.correlation_id},
-                          {"method", request.method},
-                          {"path", request.path},
-                          {"handler", handler},
-                          {"status", response.status},
-                          {"bytes", response.body.size()},
-                          {"ms", std::chrono::duration<double, std::milli>(took).count()},
-                          {"remote", request.remote}});
+    cors_.mark(request, response);
+    const auto is_quiet = operations_.contains(handler) && response.status == 200;
+    if (!is_quiet) {
+        log_.info("request", {{"service", service_},
+                              {"request_id", request.id},
+                              {"trace_id", request.trace.trace_id()},
+                              {"correlation_id", request.trace.correlation_id},
+                              {"method", request.method},
+                              {"path", request.path},
+                              {"handler", handler},
+                              {"status", response.status},
+                              {"bytes", response.body.size()},
+                              {"ms", std::chrono::duration<double, std::milli>(took).count()},
+                              {"remote", request.remote}});
+    }
     if (response.stream) response.stream = guarded(std::move(response.stream), request.id);
     response.headers.insert(response.headers.end(), {{"X-Request-Id", request.id},
                                                      {"Cache-Control", "no-store"},

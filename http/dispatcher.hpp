@@ -5,9 +5,13 @@
 // Routes are added before the first dispatch; dispatch is thread-safe.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <set>
 #include <string>
+#include <vector>
 
+#include "http/limits.hpp"
 #include "http/log.hpp"
 #include "http/message.hpp"
 #include "http/router.hpp"
@@ -17,7 +21,19 @@ namespace http {
 
 class Dispatcher {
 public:
-    Dispatcher(std::string service, const Watch& watch, Log& log);
+    struct Options {
+        std::vector<std::string> origins = {};    // of pages that may ask: see Cors
+        int rps = 0;                              // requests a second; 0: any
+        std::chrono::milliseconds timeout{5000};  // for the work of a request; 503 when it is over
+    };
+
+    Dispatcher(std::string service, const Watch& watch, Log& log)
+        : Dispatcher(std::move(service), watch, log, Options{}) {}
+    Dispatcher(std::string service, const Watch& watch, Log& log, Options options);
+
+    // Of the service itself, for those who run it: GET, neither counted against rps nor logged when
+    // it went well.
+    void on_operation(std::string pattern, Handler handler);
 
     void on(std::string method, std::string pattern, Handler handler);
 
@@ -40,6 +56,10 @@ private:
     const Watch watch_;
     Log& log_;
     Router router_;
+    Cors cors_;
+    Rate rate_;
+    const std::chrono::milliseconds timeout_;
+    std::set<std::string> operations_;  // patterns
 };
 
 }  // namespace http

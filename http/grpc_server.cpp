@@ -4,13 +4,39 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <iterator>
 
 #include "http/grpc_tracing.hpp"
+#include "http/secret.hpp"
 
 namespace http {
 namespace {
 
 constexpr std::chrono::seconds longest_stop{5};
+
+// The library for reflection adds it to every server, merely by being linked.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+    void UpdateArguments(grpc::ChannelArguments*) override {}
+    void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+        std::erase_if(*plugins, [](const auto& plugin) { return plugin->name() == reflection; });
+    }
+
+    static constexpr auto reflection = "proto_server_reflection";
+};
+
+std::shared_ptr<grpc::ServerCredentials> credentials_by(const GrpcSecurity& security) {
+    if (security.certificate.empty()) return grpc::InsecureServerCredentials();
+    grpc::SslServerCredentialsOptions options;
+    options.pem_key_cert_pairs.push_back({security.key, security.certificate});
+    return grpc::SslServerCredentials(options);
+}
+
+bool shows(const grpc::ServerContext& context, const std::string& wanted) {
+    const auto& metadata = context.client_metadata();
+    const auto [first, last] = metadata.equal_range("authorization");
+    return std::distance(first, last) == 1 &&
+           is_same_secret({first->second.data(), first->second.size()}, wanted);
+}
 
 }  // namespace
 
@@ -21,8 +47,9 @@ GrpcServer::~GrpcServer() { GrpcServer::stop(); }
 
 void GrpcServer::start() {
     grpc::EnableDefaultHealthCheckService(true);
-    if (options_.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();  // links the library
     grpc::ServerBuilder builder;
+    if (!options_.reflection) builder.SetOption(std::make_unique<WithoutReflection>());
     grpc::ResourceQuota quota{options_.service};
     quota.SetMaxThreads(options_.threads);
     int port = 0;
@@ -30,13 +57,13 @@ void GrpcServer::start() {
         .SetMaxReceiveMessageSize(options_.message_limit)
         .SetMaxSendMessageSize(options_.message_limit)
         .AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0)
-        .AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port);
+        .AddListeningPort(options_.listen, credentials_by(options_.security), &port);
     builder.experimental().SetInterceptorCreators(trace_answers(options_.tracer));
     for (const auto& service : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     if (!server_ || port == 0) {
         throw StartError(options_.service + ": cannot speak gRPC on " + options_.listen +
-                         ". Is the address host:port, and free?");
+                         ". Is the address host:port, and free? Does the key fit the certificate?");
     }
     address_ = options_.listen.substr(0, options_.listen.rfind(':') + 1) + std::to_string(port);
     log_.info("speaking gRPC", {{"service", options_.service}, {"address", address_}});
@@ -53,11 +80,17 @@ void GrpcServer::stop() {
     server_.reset();
 }
 
-grpc::Status guarded(Log& log, std::string_view method, const std::function<grpc::Status()>& run) {
+RpcGuard::RpcGuard(Log& log, const GrpcSecurity& security)
+    : log_(log), wanted_(security.token.empty() ? "" : "Bearer " + security.token) {}
+
+grpc::Status RpcGuard::operator()(const grpc::ServerContext& context, std::string_view method,
+                                  const std::function<grpc::Status()>& run) const {
+    if (!wanted_.empty() && !shows(context, wanted_))
+        return {grpc::StatusCode::PERMISSION_DENIED, "show the services' token"};
     try {
         return run();
     } catch (const std::exception& error) {
-        log.error("gRPC call failed", {{"method", method}, {"error", error.what()}});
+        log_.error("gRPC call failed", {{"method", method}, {"error", error.what()}});
         return {grpc::StatusCode::UNAVAILABLE, "it failed here; try again"};
     }
 }

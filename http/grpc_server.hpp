@@ -1,12 +1,13 @@
 // The gRPC port of a service: bounds on threads and message sizes, the standard health service,
-// graceful stop. Plaintext, for loopback or a network that encrypts.
+// which anyone may ask, graceful stop. Plaintext, for loopback or a network that encrypts, unless
+// there is a certificate.
 //
 //   service.attach(std::make_shared<GrpcServer>(
 //       GrpcOptions{.service = "account", .listen = shop.config.grpc.at("account")},
 //       std::vector<std::shared_ptr<grpc::Service>>{rpc}, shop.log));
 //
-//   grpc::Status Check(…) override {   // in a grpc::Service: no exception reaches gRPC
-//       return guarded(log, "CheckProducts", [&] { …; return grpc::Status::OK; });
+//   grpc::Status Check(context, …) override {   // in a grpc::Service, with an RpcGuard
+//       return guard_(*context, "CheckProducts", [&] { …; return grpc::Status::OK; });
 //   }
 #pragma once
 
@@ -19,11 +20,13 @@
 #include <string_view>
 #include <vector>
 
+#include "http/grpc_security.hpp"
 #include "http/log.hpp"
 #include "http/service.hpp"
 
 namespace grpc {
 class Server;
+class ServerContext;
 class Service;
 }  // namespace grpc
 
@@ -35,6 +38,7 @@ struct GrpcOptions {
     int threads = 32;
     int message_limit = 65536;  // bytes, either way
     bool reflection = false;
+    GrpcSecurity security = {};  // certificate and key
     const tracing::Tracer& tracer = tracing::Tracer::off();
 };
 
@@ -60,7 +64,19 @@ private:
     std::unique_ptr<grpc::Server> server_;
 };
 
-// What run returns. An exception becomes UNAVAILABLE, and its text goes to the log only.
-grpc::Status guarded(Log& log, std::string_view method, const std::function<grpc::Status()>& run);
+// Around each method: who calls shows the token, where there is one; no exception reaches gRPC.
+class RpcGuard {
+public:
+    explicit RpcGuard(Log& log, const GrpcSecurity& security = {});
+
+    // What run returns; PERMISSION_DENIED without the token: UNAUTHENTICATED is what account says
+    // of a customer's. An exception becomes UNAVAILABLE, and its text goes to the log only.
+    grpc::Status operator()(const grpc::ServerContext& context, std::string_view method,
+                            const std::function<grpc::Status()>& run) const;
+
+private:
+    Log& log_;
+    std::string wanted_;  // empty: nothing
+};
 
 }  // namespace http

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <print>
 #include <string>
 #include <vector>
@@ -29,7 +30,8 @@ http::Authenticate make_authenticate(const http::Config& config, http::Log& log)
             "the secret that signs tokens needs at least 32 bytes: give --jwt-secret-file, or "
             "SHOP_JWT_SECRET in the environment");
     }
-    return http::ask_account(config.token, config.grpc.at("account"), log);
+    return http::ask_account(config.token, config.grpc.at("account"), log,
+                             domain::token::Role::customer, config.grpc_security);
 }
 
 int serve(const http::Config& config, const sigset_t& stops) {
@@ -38,6 +40,8 @@ int serve(const http::Config& config, const sigset_t& stops) {
     http::watch_appends();
     for (const auto& service : config.services) apps.at(service.name)(shop, service);
     for (const auto& service : shop.services) service->start();
+    std::optional<http::MetricsPort> metrics;
+    if (!config.metrics_listen.empty()) metrics.emplace(shop);
 
     int signal = 0;
     sigwait(&stops, &signal);

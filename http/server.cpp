@@ -1,15 +1,19 @@
 #include "http/server.hpp"
 
-#include <httplib.h>
-
 #include <charconv>
 #include <stdexcept>
+
+#include "http/connection.hpp"
 
 namespace http {
 namespace {
 
-Request translate(const httplib::Request& from) {
-    Request request{from.method, from.path, {}, from.remote_addr};
+Request translate(const httplib::Request& from, const std::string& proxy) {
+    constexpr auto forwarded = "X-Forwarded-For";
+    const bool is_told =
+        !proxy.empty() && from.remote_addr == proxy && from.get_header_value_count(forwarded) == 1;
+    Request request{
+        from.method, from.path, {}, is_told ? from.get_header_value(forwarded) : from.remote_addr};
     for (const auto& [name, value] : from.headers) request.headers.emplace(name, value);
     for (const auto& [name, value] : from.params) request.query.emplace(name, value);
     return request;
@@ -55,6 +59,9 @@ void answer(const httplib::Request& request, const Response& from, const std::st
             return false;
         });
 }
+
+// As many bytes as a body may have on its way for each of its own: chunks may be small.
+constexpr std::size_t framed = 8;
 
 bool is_chunked(const httplib::Request& request) { return request.has_header("Transfer-Encoding"); }
 
@@ -112,7 +119,7 @@ tl::expected<void, Problem> read_body(const httplib::Request& request,
     return {};
 }
 
-int bind(httplib::Server& server, const std::string& address, int& socket) {
+int bind_to(httplib::Server& server, const std::string& address, int& socket) {
     const auto colon = address.rfind(':');
     const auto host = address.substr(0, colon);
     const auto port_text = colon == address.npos ? "" : address.substr(colon + 1);
@@ -145,10 +152,18 @@ int bind(httplib::Server& server, const std::string& address, int& socket) {
 class Server::Listener {
 public:
     Listener(const ServerOptions& options, Dispatcher& dispatcher)
-        : options_(options), dispatcher_(dispatcher) {
+        : options_(options),
+          dispatcher_(dispatcher),
+          server_({.read = options.read_timeout,
+                   .write = options.write_timeout,
+                   .idle = options.keep_alive,
+                   .head = {options.head_limit, options.head_deadline},
+                   // read_body tells of its deadline; this one holds where only framing comes.
+                   .body = {framed * options.body_limit,
+                            options.body_deadline + std::chrono::seconds{1}}}) {
         set_bounds();
         set_handlers();
-        const int port = bind(server_, options.listen, socket_);
+        const int port = bind_to(server_, options.listen, socket_);
         address_ = options.listen.substr(0, options.listen.rfind(':') + 1) + std::to_string(port);
     }
 
@@ -169,9 +184,6 @@ private:
             return new httplib::ThreadPool(options_.threads,
                                            options_.queue);  // cpp-httplib owns it
         };
-        server_.set_read_timeout(options_.read_timeout);
-        server_.set_write_timeout(options_.write_timeout);
-        server_.set_keep_alive_timeout(options_.keep_alive.count());
         server_.set_keep_alive_max_count(10'000);
         server_.set_tcp_nodelay(true);
     }
@@ -183,20 +195,22 @@ private:
             const_cast<httplib::Request&>(request).ranges.clear();
             if (const auto fault = framing_fault(request)) {
                 const Problem problem{400, "the request has " + *fault, {}, {}, true};
-                reply(request, dispatcher_.refuse(translate(request), problem), response);
+                reply(request, dispatcher_.refuse(translate(request, options_.proxy), problem),
+                      response);
                 return Server::HandlerResponse::Handled;
             }
             if (request.method == "POST" || request.method == "PUT" || request.method == "PATCH") {
                 return Server::HandlerResponse::Unhandled;
             }
-            reply(request, dispatcher_.dispatch(translate(request), {}), response);
+            reply(request, dispatcher_.dispatch(translate(request, options_.proxy), {}), response);
             return Server::HandlerResponse::Handled;
         });
         const auto with_body = [this](const auto& request, auto& response, const auto& reader) {
             const auto read = [&](std::string& body) {
                 return read_body(request, reader, options_, body);
             };
-            reply(request, dispatcher_.dispatch(translate(request), read), response);
+            reply(request, dispatcher_.dispatch(translate(request, options_.proxy), read),
+                  response);
         };
         server_.Post(".*", with_body);
         server_.Put(".*", with_body);
@@ -207,7 +221,8 @@ private:
                 // cpp-httplib refused it: what follows in the connection cannot be trusted.
                 const Problem problem{
                     response.status, "the request is malformed or too long", {}, {}, true};
-                reply(request, dispatcher_.refuse(translate(request), problem), response);
+                reply(request, dispatcher_.refuse(translate(request, options_.proxy), problem),
+                      response);
                 return Server::HandlerResponse::Handled;
             });
         server_.set_header_writer([](httplib::Stream& stream, httplib::Headers& headers) {
@@ -227,7 +242,7 @@ private:
     const ServerOptions options_;
     Dispatcher& dispatcher_;
     std::stop_source stopping_;
-    httplib::Server server_;
+    BoundedServer server_;
     int socket_ = -1;
     std::string address_;
 };

@@ -18,12 +18,15 @@ struct ServerOptions {
     std::string listen;        // host:port; port 0 picks a free one
     std::size_t threads = 64;  // a kept-alive connection holds one
     std::size_t queue = 512;   // connections waiting for a thread; more are closed
+    std::size_t head_limit = 32768;
     std::size_t body_limit = 65536;
     std::chrono::seconds read_timeout{5};
     std::chrono::seconds write_timeout{5};
     std::chrono::seconds keep_alive{5};
-    std::chrono::seconds body_deadline{10};  // for a whole body, however slowly it drips
-    std::function<void()> on_failure = {};   // it stopped accepting by itself; from its own thread
+    std::chrono::seconds head_deadline{5};   // for a whole head, however slowly it drips
+    std::chrono::seconds body_deadline{10};  // for a whole body
+    std::string proxy = {};  // an address that says who asks, by one X-Forwarded-For; "": none
+    std::function<void()> on_failure = {};  // it stopped accepting by itself; from its own thread
 };
 
 class Server {

@@ -54,12 +54,14 @@ void await_database(domain::Pool& pool, const Service::Options& options, Log& lo
 Service::Service(Options options, Log& log)
     : options_(std::move(options)),
       log_(log),
-      pool_({.dsn = options_.service.dsn, .size = options_.connections}),
+      pool_({.dsn = options_.service.dsn,
+             .size = options_.connections,
+             .statement_timeout = options_.dispatcher.timeout}),
       metrics_(options_.service.name),
       tracer_({.endpoint = options_.otlp_endpoint,
                .service = options_.service.name,
                .log = [this](const std::string& line) { log_.warn(line); }}),
-      dispatcher_(options_.service.name, {metrics_, tracer_}, log) {
+      dispatcher_(options_.service.name, {metrics_, tracer_}, log, options_.dispatcher) {
     if (!options_.topics.empty())
         consumer_.emplace(outbox::ConsumerOptions{
             .name = options_.consumer,
@@ -77,13 +79,14 @@ Service::Service(Options options, Log& log)
 }
 
 void Service::add_operations() {
-    dispatcher_.on("GET", "/livez", [](const Request&) -> Outcome {
+    dispatcher_.on_operation("/livez", [](const Request&) -> Outcome {
         return Response{.body = "ok\n", .content_type = "text/plain"};
     });
-    dispatcher_.on("GET", "/readyz", [this](const Request&) { return readiness(); });
-    dispatcher_.on("GET", "/metrics", [this](const Request&) -> Outcome {
-        return Response{.body = metrics_.text(), .content_type = "text/plain; version=0.0.4"};
-    });
+    dispatcher_.on_operation("/readyz", [this](const Request&) { return readiness(); });
+    if (options_.shows_metrics)
+        dispatcher_.on_operation("/metrics", [this](const Request&) -> Outcome {
+            return Response{.body = metrics_.text(), .content_type = "text/plain; version=0.0.4"};
+        });
     if (!consumer_) return;
     metrics_.add_counter("consumer_events_total", "Events by what became of them", "outcome",
                          [this] {
@@ -123,6 +126,7 @@ void Service::start() {
     for (const auto& companion : companions_) companion->start();
     server_ = std::make_unique<Server>(
         ServerOptions{.listen = options_.service.listen,
+                      .proxy = options_.proxy,
                       .on_failure =
                           [this] {
                               log_.error("the listener failed",

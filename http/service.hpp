@@ -48,6 +48,9 @@ public:
         std::size_t connections;
         std::chrono::seconds start_timeout;
         std::string otlp_endpoint;         // of an OpenTelemetry collector; empty: no tracing
+        Dispatcher::Options dispatcher;    // its timeout is that of statements, too
+        std::string proxy{};               // as ServerOptions have it
+        bool shows_metrics = true;         // at /metrics of its own port
         std::function<void()> on_failure;  // consumer or listener ended by itself; from any thread
     };
 

@@ -26,9 +26,25 @@ Service& add_service(Shop& shop, const ServiceConfig& config, Needs needs) {
                          .connections = shop.config.connections,
                          .start_timeout = shop.config.start_timeout,
                          .otlp_endpoint = shop.config.otlp_endpoint,
+                         .dispatcher = {.origins = shop.config.origins,
+                                        .rps = shop.config.rps,
+                                        .timeout = shop.config.request_timeout},
+                         .proxy = shop.config.proxy,
+                         .shows_metrics = shop.config.metrics_listen.empty(),
                          .on_failure = fail},
         shop.log));
     return *shop.services.back();
+}
+
+MetricsPort::MetricsPort(const Shop& shop)
+    : metrics_("metrics"), dispatcher_("metrics", metrics_, shop.log) {
+    dispatcher_.on_operation("/metrics", [&shop](const Request&) -> Outcome {
+        std::string all;
+        for (const auto& service : shop.services) all += service->metrics().text();
+        return Response{.body = std::move(all), .content_type = "text/plain; version=0.0.4"};
+    });
+    server_.emplace(ServerOptions{.listen = shop.config.metrics_listen, .threads = 4}, dispatcher_);
+    shop.log.info("showing metrics", {{"address", server_->address()}});
 }
 
 domain::IdMaker make_ids(const Config& config, domain::Pool& pool) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,17 @@ struct Needs {
 
 // Adds a service without routes and subscriptions. Waits for its database; throws StartError.
 Service& add_service(Shop& shop, const ServiceConfig& config, Needs needs);
+
+// /metrics of all its services, on a port of its own: config.metrics_listen.
+class MetricsPort {
+public:
+    explicit MetricsPort(const Shop& shop);  // throws std::runtime_error when it cannot listen
+
+private:
+    Metrics metrics_;
+    Dispatcher dispatcher_;
+    std::optional<Server> server_;
+};
 
 // Ids of this process's own, by its machine number or one that the service's database hands out.
 domain::IdMaker make_ids(const Config& config, domain::Pool& pool);

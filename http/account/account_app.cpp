@@ -25,12 +25,15 @@ void add_account(Shop& shop, const ServiceConfig& config) {
                                           {"computed", static_cast<double>(passwords.computed())},
                                           {"refused", static_cast<double>(passwords.refused())}};
                                   });
-    service.attach(std::make_shared<GrpcServer>(
-        GrpcOptions{.service = config.name,
-                    .listen = shop.config.grpc.at(config.name),
-                    .reflection = shop.config.grpc_reflection,
-                    .tracer = service.tracer()},
-        GrpcServer::Services{account::make_auth_rpc(*accounts, shop.log)}, shop.log));
+    service.attach(
+        std::make_shared<GrpcServer>(GrpcOptions{.service = config.name,
+                                                 .listen = shop.config.grpc.at(config.name),
+                                                 .reflection = shop.config.grpc_reflection,
+                                                 .security = shop.config.grpc_security,
+                                                 .tracer = service.tracer()},
+                                     GrpcServer::Services{account::make_auth_rpc(
+                                         *accounts, RpcGuard{shop.log, shop.config.grpc_security})},
+                                     shop.log));
 }
 
 }  // namespace http

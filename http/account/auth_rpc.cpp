@@ -1,18 +1,21 @@
 #include "http/account/auth_rpc.hpp"
 
+#include <utility>
+
 #include "auth.grpc.pb.h"
-#include "http/grpc_server.hpp"
 
 namespace http::account {
 namespace {
 
 class AuthRpc : public auth::AuthService::Service {
 public:
-    AuthRpc(domain::account::AccountService& service, Log& log) : service_(service), log_(log) {}
+    AuthRpc(domain::account::AccountService& service, RpcGuard guard)
+        : service_(service), guard_(std::move(guard)) {}
 
-    grpc::Status Auth(grpc::ServerContext*,  // NOLINT(readability-identifier-naming): gRPC's name
-                      const auth::AuthPayload* request, auth::AuthResponse* response) override {
-        return guarded(log_, "Auth", [&] {
+    // NOLINTNEXTLINE(readability-identifier-naming): gRPC's name
+    grpc::Status Auth(grpc::ServerContext* context, const auth::AuthPayload* request,
+                      auth::AuthResponse* response) override {
+        return guard_(*context, "Auth", [&] {
             const auto claims = service_.judge(request->access_token());
             if (claims) {
                 response->set_customer_id(static_cast<std::uint64_t>(claims->customer.value));
@@ -28,13 +31,14 @@ public:
 
 private:
     domain::account::AccountService& service_;
-    Log& log_;
+    RpcGuard guard_;
 };
 
 }  // namespace
 
-std::shared_ptr<grpc::Service> make_auth_rpc(domain::account::AccountService& service, Log& log) {
-    return std::make_shared<AuthRpc>(service, log);
+std::shared_ptr<grpc::Service> make_auth_rpc(domain::account::AccountService& service,
+                                             RpcGuard guard) {
+    return std::make_shared<AuthRpc>(service, std::move(guard));
 }
 
 }  // namespace http::account

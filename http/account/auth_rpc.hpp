@@ -5,14 +5,11 @@
 #include <memory>
 
 #include "domain/account/account_service.hpp"
-#include "http/log.hpp"
-
-namespace grpc {
-class Service;
-}
+#include "http/grpc_server.hpp"
 
 namespace http::account {
 
-std::shared_ptr<grpc::Service> make_auth_rpc(domain::account::AccountService& service, Log& log);
+std::shared_ptr<grpc::Service> make_auth_rpc(domain::account::AccountService& service,
+                                             RpcGuard guard);
 
 }  // namespace http::account

@@ -17,14 +17,19 @@ void add_product(Shop& shop, const ServiceConfig& config) {
     using domain::token::Role;
     product::add_routes(service.dispatcher(), *products,
                         ask_account(shop.config.token, shop.config.grpc.at("account"), shop.log,
-                                    shop.config.open_catalogue ? Role::customer : Role::merchant));
+                                    shop.config.open_catalogue ? Role::customer : Role::merchant,
+                                    shop.config.grpc_security));
     product::subscribe(service.consumer());
-    service.attach(std::make_shared<GrpcServer>(
-        GrpcOptions{.service = config.name,
-                    .listen = shop.config.grpc.at(config.name),
-                    .message_limit = product::grpc_message_limit,
-                    .tracer = service.tracer()},
-        GrpcServer::Services{product::make_product_rpc(*products, shop.log)}, shop.log));
+    service.attach(
+        std::make_shared<GrpcServer>(GrpcOptions{.service = config.name,
+                                                 .listen = shop.config.grpc.at(config.name),
+                                                 .message_limit = product::grpc_message_limit,
+                                                 .reflection = shop.config.grpc_reflection,
+                                                 .security = shop.config.grpc_security,
+                                                 .tracer = service.tracer()},
+                                     GrpcServer::Services{product::make_product_rpc(
+                                         *products, RpcGuard{shop.log, shop.config.grpc_security})},
+                                     shop.log));
 }
 
 }  // namespace http

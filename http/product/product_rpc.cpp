@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <format>
 #include <map>
+#include <utility>
 
-#include "http/grpc_server.hpp"
 #include "product.grpc.pb.h"
 
 namespace http::product {
@@ -43,9 +43,11 @@ proto::Status status(const Products& products, ProductId id, std::int64_t quanti
 
 class Answers final : public proto::ProductService::Service {
 public:
-    Answers(domain::product::ProductService& service, Log& log) : service_(service), log_(log) {}
+    Answers(domain::product::ProductService& service, RpcGuard guard)
+        : service_(service), guard_(std::move(guard)) {}
 
-    grpc::Status CheckProducts(grpc::ServerContext*, const proto::CheckProductsRequest* request,
+    grpc::Status CheckProducts(grpc::ServerContext* context,
+                               const proto::CheckProductsRequest* request,
                                proto::CheckProductsResponse* response) override {
         if (request->items_size() > most_items) return too_many("items");
         domain::product::Quantities wanted;
@@ -53,7 +55,7 @@ public:
             if (item.quantity() == 0) return invalid("quantity", "must be at least 1");
             wanted[to_id(item.product_id())] += to_quantity(item.quantity());
         }
-        return guarded(log_, "CheckProducts", [&] {
+        return guard_(*context, "CheckProducts", [&] {
             std::vector<ProductId> ids;
             for (const auto& [id, quantity] : wanted) ids.push_back(id);
             const auto products = find(ids);
@@ -69,10 +71,10 @@ public:
         });
     }
 
-    grpc::Status GetProducts(grpc::ServerContext*, const proto::GetProductsRequest* request,
+    grpc::Status GetProducts(grpc::ServerContext* context, const proto::GetProductsRequest* request,
                              proto::GetProductsResponse* response) override {
         if (request->product_ids_size() > most_items) return too_many("product_ids");
-        return guarded(log_, "GetProducts", [&] {
+        return guard_(*context, "GetProducts", [&] {
             std::vector<ProductId> ids;
             for (const auto id : request->product_ids()) ids.push_back(to_id(id));
             for (const auto& [id, product] : find(ids)) {
@@ -97,14 +99,14 @@ private:
     }
 
     domain::product::ProductService& service_;
-    Log& log_;
+    RpcGuard guard_;
 };
 
 }  // namespace
 
 std::shared_ptr<grpc::Service> make_product_rpc(domain::product::ProductService& service,
-                                                Log& log) {
-    return std::make_shared<Answers>(service, log);
+                                                RpcGuard guard) {
+    return std::make_shared<Answers>(service, std::move(guard));
 }
 
 }  // namespace http::product

@@ -11,11 +11,7 @@
 #include <memory>
 
 #include "domain/product/product_service.hpp"
-#include "http/log.hpp"
-
-namespace grpc {
-class Service;
-}
+#include "http/grpc_server.hpp"
 
 namespace http::product {
 
@@ -23,6 +19,7 @@ namespace http::product {
 constexpr int grpc_message_limit = 4 << 20;
 
 // Both must outlive it.
-std::shared_ptr<grpc::Service> make_product_rpc(domain::product::ProductService& service, Log& log);
+std::shared_ptr<grpc::Service> make_product_rpc(domain::product::ProductService& service,
+                                                RpcGuard guard);
 
 }  // namespace http::product

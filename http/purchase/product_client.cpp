@@ -1,13 +1,11 @@
 #include "http/purchase/product_client.hpp"
 
-#include <grpcpp/grpcpp.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <stdexcept>
 
-#include "http/grpc_tracing.hpp"
+#include "http/grpc_client.hpp"
 #include "product.grpc.pb.h"
 
 namespace http::purchase {
@@ -30,7 +28,8 @@ bool is_away(const grpc::Status& status) {
 
 // Calls once, and again when nobody was there; that time it waits for a connection.
 template <class Call>
-tl::expected<void, Problem> ask(const domain::Trace& trace, Call call) {
+tl::expected<void, Problem> ask(const domain::Trace& trace, const GrpcSecurity& security,
+                                Call call) {
     const auto until = std::chrono::system_clock::now() + deadline;
     grpc::Status status;
     for (const bool again : {false, true}) {
@@ -38,20 +37,13 @@ tl::expected<void, Problem> ask(const domain::Trace& trace, Call call) {
         context.set_deadline(until);
         context.set_wait_for_ready(again);
         for (const auto& [name, value] : trace.headers()) context.AddMetadata(name, value);
+        sign(context, security);
         status = call(context);
         if (status.error_code() != grpc::UNAVAILABLE) break;
     }
     if (status.ok()) return {};
     if (is_away(status)) return tl::unexpected(away(status.error_message()));
     throw std::runtime_error("product: " + status.error_message());
-}
-
-grpc::ChannelArguments reconnecting_quickly() {
-    grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
-    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-    return arguments;
 }
 
 std::int64_t whole(std::uint64_t number) {
@@ -96,18 +88,19 @@ Offers named(const Offers& offers, const product::GetProductsResponse& response)
 
 class ProductClient::Stub {
 public:
-    explicit Stub(const std::string& address)
-        : service_(product::ProductService::NewStub(
-              grpc::experimental::CreateCustomChannelWithInterceptors(
-                  address, grpc::InsecureChannelCredentials(), reconnecting_quickly(),
-                  trace_calls()))) {}
+    Stub(const std::string& address, const GrpcSecurity& security)
+        : security_(security),
+          service_(product::ProductService::NewStub(channel_to(address, security))) {}
     product::ProductService::Stub& operator*() const { return *service_; }
+    const GrpcSecurity& security() const { return security_; }
 
 private:
+    const GrpcSecurity security_;
     std::unique_ptr<product::ProductService::Stub> service_;
 };
 
-ProductClient::ProductClient(const std::string& address) : stub_(std::make_unique<Stub>(address)) {}
+ProductClient::ProductClient(const std::string& address, const GrpcSecurity& security)
+    : stub_(std::make_unique<Stub>(address, security)) {}
 ProductClient::~ProductClient() = default;
 
 tl::expected<Offers, Problem> ProductClient::offers(const domain::purchase::PlacePurchase& command,
@@ -121,7 +114,7 @@ tl::expected<Offers, Problem> ProductClient::offers(const domain::purchase::Plac
         names.add_product_ids(item.product_id());
     }
     product::CheckProductsResponse statuses;
-    const auto checked = ask(trace, [&](grpc::ClientContext& context) {
+    const auto checked = ask(trace, stub_->security(), [&](grpc::ClientContext& context) {
         return (**stub_).CheckProducts(&context, question, &statuses);
     });
     if (!checked) return tl::unexpected(checked.error());
@@ -131,7 +124,7 @@ tl::expected<Offers, Problem> ProductClient::offers(const domain::purchase::Plac
         return offers;
     }
     product::GetProductsResponse products;
-    const auto got = ask(trace, [&](grpc::ClientContext& context) {
+    const auto got = ask(trace, stub_->security(), [&](grpc::ClientContext& context) {
         return (**stub_).GetProducts(&context, names, &products);
     });
     if (!got) return tl::unexpected(got.error());

@@ -7,6 +7,7 @@
 
 #include "domain/purchase/purchase.hpp"
 #include "domain/trace.hpp"
+#include "http/grpc_security.hpp"
 #include "http/message.hpp"
 
 namespace http::purchase {
@@ -14,7 +15,7 @@ namespace http::purchase {
 class ProductClient {
 public:
     // address: host:port. Connects when it is first asked.
-    explicit ProductClient(const std::string& address);
+    explicit ProductClient(const std::string& address, const GrpcSecurity& security = {});
     ~ProductClient();
     ProductClient(const ProductClient&) = delete;
     ProductClient& operator=(const ProductClient&) = delete;

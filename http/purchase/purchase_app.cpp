@@ -14,8 +14,9 @@ void add_purchase(Shop& shop, const ServiceConfig& config) {
                                 {.hears = {"purchase-result"},
                                  .tables = {"purchases", "purchase_items", "purchase_event"}});
     auto& pool = service.pool();
-    auto parts = std::make_shared<purchase::Parts>(
-        pool, make_ids(shop.config, pool), shop.config.grpc.at("product"), shop.authenticate);
+    auto parts = std::make_shared<purchase::Parts>(pool, make_ids(shop.config, pool),
+                                                   shop.config.grpc.at("product"),
+                                                   shop.authenticate, shop.config.grpc_security);
     shop.parts.push_back(parts);
     shop.parts.push_back(std::make_shared<Sweeper>(
         config.name, config.dsn, leisurely, shop.log, [keep = shop.config.keep](auto& from) {

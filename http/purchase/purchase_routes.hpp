@@ -21,9 +21,9 @@ namespace http::purchase {
 struct Parts {
     // product: where it speaks gRPC, host:port.
     Parts(domain::Pool& pool, domain::IdMaker make_id, const std::string& product,
-          Authenticate whose)
+          Authenticate whose, const GrpcSecurity& security = {})
         : service{pool, std::move(make_id)},
-          products{product},
+          products{product, security},
           feed{[this](const auto& ids) { return service.last_seqs(ids); }},
           authenticate{std::move(whose)} {}
 

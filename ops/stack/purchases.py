@@ -1,4 +1,4 @@
-"""Places purchases over HTTP, each until its outcome is known."""
+"""Places purchases through the edge, each until its outcome is known."""
 
 import dataclasses
 import threading
@@ -45,7 +45,7 @@ class Customers:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._started_at = time.monotonic()
-        self._people = [Customer(env["POSTROOM_ACCOUNT_HTTP"], f"customer{number}", self._stopping)
+        self._people = [Customer(env["POSTROOM_EDGE_HTTP"], f"customer{number}", self._stopping)
                         for number in range(CUSTOMERS)]
         self._threads = [threading.Thread(target=self._run, args=(customer,), daemon=True)
                          for customer in self._people]
@@ -64,7 +64,7 @@ class Customers:
             thread.join()
 
     def _run(self, customer):
-        link = Link(self._env["POSTROOM_PURCHASE_HTTP"])
+        link = Link(self._env["POSTROOM_EDGE_HTTP"])
         while True:
             with self._lock:
                 number, purchase = next(self._purchases, (None, None))

@@ -3,6 +3,8 @@
 # By name, the services that speak gRPC, which others need, first.
 SERVICES = ("account", "product", "order", "payment", "purchase", "orchestrator")
 GRPC = ("account", "product")
+# To which the edge leads customers.
+EDGE = ("account", "product", "order", "payment", "purchase")
 # {topic, less the relays' prefix: (who appends, who receives)}
 ROUTES = {
     "account": (("account",), ()),

@@ -1,11 +1,11 @@
-"""The whole stack: PostgreSQL, Kafka, Redis, the shop's services and their relays, kept running.
+"""The whole stack: PostgreSQL, Kafka, Redis, the shop's services, their relays and HAProxy, kept running.
 
     with Stack(source_dir, bin_dir, run_dir) as stack:
         stack.env["POSTROOM_ORDER_HTTP"]    # endpoints, as ./ops/env prints them
         os.kill(stack.pid("order-relay"), signal.SIGKILL)
         stack.restarts("order-relay")       # 1, soon
 
-A service or relay that ends is started again at once, at the same address; one that keeps ending,
+A service, a relay or HAProxy that ends is started again at once, at the same address; one that keeps ending,
 less and less often. PostgreSQL, Kafka and Redis are not restarted; a Redis that ends ends nothing else, as
 the services do without it. The data stays in run_dir, but for Redis', which is a cache. With tracing, services
 and relays send their spans to a Zipkin, which is not restarted either.
@@ -24,7 +24,7 @@ import process
 import redis
 import zipkin
 from provision import provision
-from shop import GRPC, ROUTES, SERVICES, TOPIC_PREFIX
+from shop import EDGE, GRPC, ROUTES, SERVICES, TOPIC_PREFIX
 from stages import StageFailed, stage
 
 LONGEST_PAUSE_S = 2.0
@@ -101,7 +101,11 @@ class Stack:
         self.stop()
 
     def names(self):
+        """Services and relays: what is the project's own."""
         return [*SERVICES, *(f"{service}-relay" for service in SERVICES)]
+
+    def _everyone(self):
+        return ["edge", *self.names()]
 
     def pid(self, name):
         return self._supervised[name].process.pid
@@ -117,7 +121,7 @@ class Stack:
         try:
             kafka.kafka_jars()
             self.log_dir.mkdir(parents=True, exist_ok=True)
-            for name in ("postgres", "kafka", "redis", "zipkin", "migrate", *self.names()):
+            for name in ("postgres", "kafka", "redis", "zipkin", "migrate", *self._everyone()):
                 self._log(name).unlink(missing_ok=True)
             with stage("PostgreSQL, Kafka and Redis"):
                 self._postgres.start()
@@ -139,11 +143,11 @@ class Stack:
             raise
 
     def stop(self):
-        """Services, relays, Redis, Kafka, PostgreSQL: each while what it needs still runs."""
+        """The edge, services, relays, Redis, Kafka, PostgreSQL: each while what it needs still runs."""
         self._stopping.set()
         if self._watcher:
             self._watcher.join()
-        for name in self.names():
+        for name in self._everyone():
             if name in self._supervised:
                 process.stop(self._supervised[name].process)
         if self._zipkin:
@@ -172,7 +176,7 @@ class Stack:
         self.env["POSTROOM_REDIS"] = self._redis.addresses
         self.env["POSTROOM_REDIS_PASSWORD"] = self._redis.password
         self.env["POSTROOM_ADMIN_DSN"] = self._uri("postgres", self._postgres.password, "postgres")
-        addresses = {name: f"127.0.0.1:{process.free_port()}" for name in self.names()}
+        addresses = {name: f"127.0.0.1:{process.free_port()}" for name in self._everyone()}
         started = threading.Event()
         # One thread starts them all and stays: a process ends with the thread that started it.
         self._watcher = threading.Thread(
@@ -192,6 +196,7 @@ class Stack:
         shared = {"SHOP_KAFKA_BROKERS": self._kafka.brokers,
                   "SHOP_OPEN_CATALOGUE": "true",  # for trying things out: any customer may sell
                   "SHOP_JWT_SECRET": secrets.token_hex(32),
+                  "SHOP_TRUSTED_PROXY": "127.0.0.1",
                   "SHOP_OPERATOR_TOKEN": secrets.token_hex(16)}
         relay_env = {"POSTROOM_KAFKA_BROKERS": self._kafka.brokers}
         if self._zipkin:
@@ -219,6 +224,12 @@ class Stack:
                 {"POSTROOM_DATABASE_DSN": self._uri(f"{role}_relay", passwords[f"{role}_relay"],
                                                     role),
                  **relay_env}, addresses[relay])
+        self.env["POSTROOM_EDGE_HTTP"] = f"http://{addresses['edge']}"
+        commands["edge"] = (
+            ["haproxy", "-f", self.source_dir / "ops/edge/haproxy.cfg"],
+            {"EDGE_LISTEN": addresses["edge"],
+             **{f"EDGE_{service.upper()}": addresses[service] for service in EDGE}},
+            addresses["edge"])
         return commands
 
     def _uri(self, user, password, database):
@@ -234,7 +245,7 @@ class Stack:
                 self._publish_pids()
 
     def _publish_pids(self):
-        pids = {name: self.pid(name) for name in self.names()}
+        pids = {name: self.pid(name) for name in self._everyone()}
         self._write("pids.json", json.dumps(pids, indent=4) + "\n")
 
     def _write(self, name, text):

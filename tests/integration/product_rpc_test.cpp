@@ -43,7 +43,7 @@ protected:
     http::GrpcServer server{{.service = "product",
                              .listen = "127.0.0.1:0",
                              .message_limit = http::product::grpc_message_limit},
-                            {http::product::make_product_rpc(products_, log)},
+                            {http::product::make_product_rpc(products_, http::RpcGuard{log})},
                             log};
     product::CheckProductsResponse checked;
 };

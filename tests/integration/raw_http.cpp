@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,6 +42,19 @@ public:
         }
     }
 
+    // Whether something can be read, its end included, before the time is over.
+    bool readable_within(std::chrono::milliseconds time) const {
+        pollfd waiting{.fd = fd_, .events = POLLIN, .revents = 0};
+        return ::poll(&waiting, 1, static_cast<int>(time.count())) > 0;
+    }
+
+    std::string read_some() {
+        std::string part(4096, '\0');
+        const auto size = ::recv(fd_, part.data(), part.size(), 0);
+        part.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+        return part;
+    }
+
     std::string read_to_end() {
         std::string all;
         char part[4096];
@@ -56,12 +71,7 @@ private:
     int fd_;
 };
 
-}  // namespace
-
-Answer send_raw(const std::string& address, const std::string& bytes) {
-    Socket socket{address};
-    socket.write(bytes);
-    const auto text = socket.read_to_end();
+Answer parse(const std::string& text) {
     const auto head_end = text.find("\r\n\r\n");
     if (head_end == text.npos) return {};
     Answer answer{std::stoi(text.substr(9, 3)), {}, {}, {}};
@@ -79,6 +89,31 @@ Answer send_raw(const std::string& address, const std::string& bytes) {
     answer.body = text.substr(head_end + 4, length);
     if (length < text.size() - head_end - 4) answer.rest = text.substr(head_end + 4 + length);
     return answer;
+}
+
+}  // namespace
+
+bool IgnoringCase::operator()(const std::string& left, const std::string& right) const {
+    return ::strcasecmp(left.c_str(), right.c_str()) < 0;
+}
+
+Answer send_raw(const std::string& address, const std::string& bytes) {
+    Socket socket{address};
+    socket.write(bytes);
+    return parse(socket.read_to_end());
+}
+
+Answer drip(const std::string& address, const std::string& beginning,
+            std::chrono::milliseconds pause, std::chrono::seconds limit) {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    Socket socket{address};
+    socket.write(beginning);
+    while (!socket.readable_within(pause)) {
+        if (std::chrono::steady_clock::now() > until)
+            throw std::runtime_error("a slow client is never told to go");
+        socket.write("a");
+    }
+    return parse(socket.read_some());
 }
 
 Answer request(const std::string& address, const std::string& method, const std::string& path,

@@ -1,0 +1,64 @@
+#include "integration/all_services.hpp"
+
+#include <algorithm>
+
+#include "integration/raw_http.hpp"
+#include "support/environment.hpp"
+#include "support/kafka.hpp"
+#include "support/loopback.hpp"
+#include "support/wait.hpp"
+
+namespace support {
+namespace {
+
+std::string upper(std::string name) {
+    std::ranges::transform(name, name.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    return name;
+}
+
+}  // namespace
+
+const std::vector<std::string>& AllServices::services() {
+    static const std::vector<std::string> names{"account", "product",  "order",
+                                                "payment", "purchase", "orchestrator"};
+    return names;
+}
+
+AllServices::AllServices() {
+    // A consumer without partitions is not ready.
+    for (const auto* topic :
+         {"purchase", "update-product-inventory", "rollback-product-inventory", "create-order",
+          "rollback-order", "create-payment", "rollback-payment", "reply", "purchase-result"}) {
+        create_topic(databases_.topic_prefix + topic, 1);
+    }
+    shop_.emplace(
+        databases_, services(),
+        std::map<std::string, std::string>{{"SHOP_OPERATOR_TOKEN", "operator-token-of-the-tests"},
+                                           {"SHOP_TRUSTED_PROXY", "127.0.0.1"},
+                                           {"SHOP_PASSWORD_PASSES", "1"},
+                                           {"SHOP_PASSWORD_MEMORY_KIB", "1024"}});
+    for (const auto& name : services()) {
+        eventually(std::chrono::seconds{30}, name + " to be ready",
+                   [&] { return request(address(name), "GET", "/readyz").status == 200; });
+    }
+}
+
+Edge::Edge(const std::map<std::string, std::string>& addresses)
+    : address_("127.0.0.1:" + std::to_string(free_port())) {
+    std::map<std::string, std::string> environment{{"EDGE_LISTEN", address_}};
+    for (const auto& [name, address] : addresses) environment["EDGE_" + upper(name)] = address;
+    haproxy_.emplace(
+        Process::Options{.argv = {"/usr/sbin/haproxy", "-f", source_dir() / "ops/edge/haproxy.cfg"},
+                         .env = environment});
+    eventually(std::chrono::seconds{20}, "HAProxy to listen", [&] {
+        if (!haproxy_->running()) throw std::runtime_error("it ended: " + haproxy_->output());
+        try {
+            return request(address_, "GET", "/livez").status == 200;
+        } catch (const std::runtime_error&) {
+            return false;
+        }
+    });
+}
+
+}  // namespace support
