@@ -176,9 +176,9 @@ TEST_F(AccountSessionTest, TakesTheRoleThatAnOperatorGrants) {
     http::Log quiet{"off"};
     const auto merchants = http::ask_account({.secret = secret}, shop->grpc("account"), quiet,
                                              domain::token::Role::merchant);
-    const auto refused = merchants(request_with(customer.access));
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().status, 403);
+    const auto as_customer = merchants(request_with(customer.access));
+    ASSERT_FALSE(as_customer);
+    EXPECT_EQ(as_customer.error().status, 403);
     EXPECT_EQ(merchants({"GET", "/", {}, "here"}).error().status, 401);
 
     pqxx::connection operators{database.dsn("account_operator")};
