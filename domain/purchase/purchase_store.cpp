@@ -43,13 +43,12 @@ from (select distinct on (purchase_id) * from event order by purchase_id, seq de
 where p.id = e.purchase_id)";
 
 constexpr auto select_events = R"(
-select seq, status, step, success, (extract(epoch from at) * 1000)::bigint
-from purchase_event where purchase_id = $1 and seq > $2
+(select seq, status, step, success, (extract(epoch from at) * 1000)::bigint
+ from purchase_event where purchase_id = $1 and seq > $2 order by seq limit $3)
 union all
 select last_seq, status, step, success, (extract(epoch from updated_at) * 1000)::bigint
 from purchases where id = $1 and last_seq > $2 and success is not null
-    and not exists (select from purchase_event where purchase_id = $1)
-order by seq limit $3)";
+    and not exists (select from purchase_event where purchase_id = $1))";
 
 constexpr auto select_last_seqs = R"(
 select id, last_seq from purchases where id = any ($1))";
