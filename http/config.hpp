@@ -40,7 +40,7 @@ struct Config {
     std::string topic;         // as the relays have it, {aggregatetype} and all
     std::string group_prefix;  // before the service's name: its Kafka group and inbox name
     std::string log_level;
-    std::string otlp_endpoint;  // empty: no tracing
+    std::string otlp_endpoint{};  // empty: no tracing
     std::optional<std::uint16_t> machine;
     std::size_t connections;             // to each service's database, besides the consumer's
     std::vector<std::string> origins{};  // of web pages that may ask: see Cors
