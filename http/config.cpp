@@ -224,6 +224,7 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
         .connections = 16,
         .start_timeout = std::chrono::seconds{30},
         .orchestrator = {},
+        .cache = {},
         .stripe = {.url = "", .key = "", .webhook_secret = "", .payment_method = "pm_card_visa"},
         .drain = std::chrono::seconds{0}};
     std::map<std::string, ServiceFlags> flags;
@@ -247,12 +248,14 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
     add_business(serve, config, seconds);
     AuthFlags auth{serve, config};
     OrchestratorFlags orchestrator{serve, config.orchestrator};
+    CacheFlags cache{serve, config.cache};
     add_stripe(serve, config.stripe, stripe);
     adopt_fallbacks(argc, argv, servable);
     try {
         app.parse(argc, argv);
         auth.read(config);
         orchestrator.read();
+        cache.read();
         if (!config.stripe.url.empty()) {
             config.stripe.key = first_line("--stripe-key-file", stripe.key);
             config.stripe.webhook_secret =

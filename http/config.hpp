@@ -10,6 +10,7 @@
 
 #include "domain/account/options.hpp"
 #include "domain/token.hpp"
+#include "http/cache_config.hpp"
 #include "http/grpc_security.hpp"
 #include "http/orchestrator/orchestrator_config.hpp"
 
@@ -50,6 +51,7 @@ struct Config {
     std::string metrics_listen{};  // of all services here; empty: at their own ports
     std::chrono::seconds start_timeout;
     OrchestratorConfig orchestrator;
+    CacheConfig cache;
     StripeConfig stripe;
     std::chrono::seconds drain;  // between /readyz turning 503 and the last accepted connection
     std::chrono::days keep{30};  // ended sagas, and what became of purchases

@@ -47,6 +47,13 @@ MetricsPort::MetricsPort(const Shop& shop)
     shop.log.info("showing metrics", {{"address", server_->address()}});
 }
 
+ServiceCache& add_cache(Shop& shop, const ServiceConfig& config, Service& service) {
+    auto cache = std::make_shared<ServiceCache>(shop.config.cache, config.name);
+    shop.parts.push_back(cache);
+    cache->add_metrics(service.metrics());
+    return *cache;
+}
+
 domain::IdMaker make_ids(const Config& config, domain::Pool& pool) {
     const auto machine =
         config.machine ? *config.machine : domain::transact(pool, [](pqxx::work& tx) {

@@ -11,6 +11,7 @@
 #include "http/config.hpp"
 #include "http/log.hpp"
 #include "http/service.hpp"
+#include "http/service_cache.hpp"
 
 namespace http {
 
@@ -42,6 +43,9 @@ private:
     Dispatcher dispatcher_;
     std::optional<Server> server_;
 };
+
+// What the service remembers, with its metrics; kept in shop.parts.
+ServiceCache& add_cache(Shop& shop, const ServiceConfig& config, Service& service);
 
 // Ids of this process's own, by its machine number or one that the service's database hands out.
 domain::IdMaker make_ids(const Config& config, domain::Pool& pool);

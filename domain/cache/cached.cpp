@@ -3,7 +3,6 @@
 #include <array>
 #include <format>
 #include <future>
-#include <nlohmann/json.hpp>
 #include <random>
 #include <thread>
 #include <utility>
@@ -32,7 +31,6 @@ return 1)lua"};
 const Script release_script{R"lua(
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 return 1)lua"};
-const Script drop_script{"return redis.call('DEL', KEYS[1], KEYS[2])"};
 
 std::mt19937_64& random_numbers() {
     thread_local std::mt19937_64 numbers = [] {
@@ -67,23 +65,23 @@ struct Cached::Flight {
     std::shared_future<Value> landed = landing.get_future().share();
 };
 
-Cached::Cached(Redis& redis, Options options)
-    : redis_(redis),
-      options_(std::move(options)),
-      local_(options_.local),
-      subscription_(redis_, options_.channel,
-                    {.heard =
-                         [this] {
-                             hears_ = true;
-                             forget_everything();
-                         },
-                     .lost =
-                         [this] {
-                             hears_ = false;
-                             forget_everything();
-                         },
-                     .message = [this](const std::string& message) { hear(message); },
-                     .idle = [this] { pay(); }}) {}
+Cached::Cached(const Options& options) : options_(options), local_(options_.local) {}
+
+Cached::Cached(Redis& redis, const Options& options) : Cached(options) {
+    redis_ = &redis;
+    const auto forget_with = [this](bool hears) {
+        return [this, hears] {
+            hears_ = hears;
+            forget_everything();
+        };
+    };
+    subscription_.emplace(
+        redis, options_.prefix + options_.channel,
+        Subscription::Calls{.heard = forget_with(true),
+                            .lost = forget_with(false),
+                            .message = [this](const std::string& message) { hear(message); },
+                            .idle = [this] { pay(); }});
+}
 
 Cached::Value Cached::get(const std::string& key, const Load& load) {
     const auto find = [&] {
@@ -92,6 +90,7 @@ Cached::Value Cached::get(const std::string& key, const Load& load) {
         return found;
     };
     if (auto found = find()) return *std::move(found);
+    ++counts_.local_misses;
     std::shared_ptr<Flight> flight;
     bool leads = false;
     {
@@ -104,6 +103,7 @@ Cached::Value Cached::get(const std::string& key, const Load& load) {
         flight = current;
     }
     if (leads) return lead(key, flight, load);
+    ++counts_.coalesced;
     if (flight->landed.wait_for(options_.load_wait) != std::future_status::ready)
         throw LoadTimeout("the load of " + key + " takes too long");
     return flight->landed.get();
@@ -140,9 +140,9 @@ Cached::Answer Cached::fetch(const std::string& key, const Load& load) {
     const auto deadline = std::chrono::steady_clock::now() + options_.wait;
     const auto token = new_token();
     try {
-        while (!owes(key)) {
-            const auto claim = redis_.eval(claim_script, {key, mutex_of(key)},
-                                           {token, std::to_string(options_.mutex_life.count())});
+        while (redis_ != nullptr && !owes(key)) {
+            const auto claim = redis_->eval(claim_script, in_redis(key),
+                                            {token, std::to_string(options_.mutex_life.count())});
             if (claim.kind == Reply::Kind::text) {
                 ++counts_.redis_hits;
                 auto value = decode(claim.text);
@@ -156,6 +156,7 @@ Cached::Answer Cached::fetch(const std::string& key, const Load& load) {
     } catch (const RedisError&) {
         ++counts_.redis_failures;
     }
+    if (redis_ != nullptr) ++counts_.redis_misses;
     auto value = call(load);
     const auto life = life_of(value, options_.unheard);
     return {.value = std::move(value), .life = life};
@@ -163,24 +164,26 @@ Cached::Answer Cached::fetch(const std::string& key, const Load& load) {
 
 Cached::Answer Cached::load_and_store(const std::string& key, const std::string& token,
                                       const Load& load) {
-    const Words keys{key, mutex_of(key)};
+    const auto keys = in_redis(key);
     Value value;
     try {
+        ++counts_.redis_misses;
         value = call(load);
     } catch (...) {
-        try {
-            redis_.eval(release_script, keys, {token});
-        } catch (const RedisError&) {
-            ++counts_.redis_failures;  // the mutex expires
-        }
+        release(keys, token);
         throw;
     }
     const auto life = life_of(value, options_.redis_life + up_to(options_.redis_jitter));
+    if (life.count() == 0) {
+        release(keys, token);
+        return {.value = std::move(value), .life = {}};
+    }
     try {
         if (faults::mutant("store_without_token"))
-            redis_.run(key, {"SET", key, encode(value), "PX", std::to_string(life.count())});
+            redis_->run(keys[0],
+                        {"SET", keys[0], encode(value), "PX", std::to_string(life.count())});
         const auto stored =
-            redis_.eval(store_script, keys, {token, encode(value), std::to_string(life.count())});
+            redis_->eval(store_script, keys, {token, encode(value), std::to_string(life.count())});
         if (stored.integer == 1)
             return {.value = value, .life = life_of(value, options_.local_life)};
         ++counts_.refused_stores;
@@ -191,6 +194,19 @@ Cached::Answer Cached::load_and_store(const std::string& key, const std::string&
     }
 }
 
+Words Cached::in_redis(const std::string& key) const {
+    const auto name = options_.prefix + key;
+    return {name, mutex_of(name)};
+}
+
+void Cached::release(const Words& keys, const std::string& token) {
+    try {
+        redis_->eval(release_script, keys, {token});
+    } catch (const RedisError&) {
+        ++counts_.redis_failures;  // the mutex expires
+    }
+}
+
 Cached::Value Cached::call(const Load& load) {
     ++counts_.loads;
     return load();
@@ -198,97 +214,6 @@ Cached::Value Cached::call(const Load& load) {
 
 milliseconds Cached::life_of(const Value& value, milliseconds otherwise) const {
     return value ? otherwise : std::min(otherwise, options_.absent_life);
-}
-
-void Cached::invalidate(const std::vector<std::string>& keys) {
-    const auto untold = tell(keys);
-    if (!untold.empty()) owe(untold);
-    // Not before Redis: a get in between would bring the old answer back from there.
-    forget(keys);
-}
-
-void Cached::forget(const std::vector<std::string>& keys) {
-    const std::scoped_lock lock(mutex_);
-    for (const auto& key : keys) {
-        flights_.erase(key);
-        local_.erase(key);
-    }
-}
-
-void Cached::forget_everything() {
-    const std::scoped_lock lock(mutex_);
-    flights_.clear();
-    local_.clear();
-}
-
-void Cached::hear(const std::string& message) {
-    const auto keys = nlohmann::json::parse(message, nullptr, false);
-    if (!keys.is_array()) return forget_everything();
-    std::vector<std::string> texts;
-    for (const auto& key : keys) {
-        if (!key.is_string()) return forget_everything();
-        texts.push_back(key.get<std::string>());
-    }
-    forget(texts);
-}
-
-// Removes keys in Redis, and tells the other processes. Those for which that failed.
-std::vector<std::string> Cached::tell(const std::vector<std::string>& keys) {
-    std::vector<std::string> told;
-    std::vector<std::string> untold;
-    for (const auto& key : keys) {
-        try {
-            redis_.eval(drop_script, {key, mutex_of(key)}, {});
-            told.push_back(key);
-        } catch (const RedisError&) {
-            ++counts_.redis_failures;
-            untold.push_back(key);
-        }
-    }
-    if (told.empty()) return untold;
-    try {
-        redis_.publish(
-            options_.channel,
-            nlohmann::json(told).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-    } catch (const RedisError&) {
-        ++counts_.redis_failures;
-        untold.insert(untold.end(), told.begin(), told.end());
-    }
-    return untold;
-}
-
-void Cached::owe(const std::vector<std::string>& keys) {
-    const std::scoped_lock lock(mutex_);
-    for (const auto& key : keys) {
-        if (owed_.size() < options_.owed || owed_.contains(key)) ++owed_[key];
-    }
-    in_debt_ = !owed_.empty();
-}
-
-void Cached::pay() {
-    if (!in_debt_) return;
-    std::unordered_map<std::string, std::uint64_t> paying;
-    {
-        const std::scoped_lock lock(mutex_);
-        paying = owed_;
-    }
-    std::vector<std::string> keys;
-    keys.reserve(paying.size());
-    for (const auto& [key, times] : paying) keys.push_back(key);
-    for (const auto& key : tell(keys)) paying.erase(key);
-    const std::scoped_lock lock(mutex_);
-    // What has been owed once more meanwhile may have changed after it was told.
-    for (const auto& [key, times] : paying) {
-        if (owed_.at(key) == times) owed_.erase(key);
-    }
-    in_debt_ = !owed_.empty();
-}
-
-// Redis may still have what was invalidated: not to be read before it is told.
-bool Cached::owes(const std::string& key) {
-    if (!in_debt_) return false;
-    const std::scoped_lock lock(mutex_);
-    return owed_.contains(key);
 }
 
 }  // namespace domain::cache

@@ -3,13 +3,14 @@
 //   Cached cached{redis, {.channel = "invalidate_cache:account"}};
 //   auto text = cached.get("get_order:1", [&] { return store::find_as_json(…); });
 //   cached.invalidate({"get_order:1"});   // after the commit that changed it
+//   cached.changing({"get_order:1"}, [&] { return transact(…); });  // or around it
 //
 // get() asks memory, then Redis, then load, which says nothing for what does not exist: that is
 // remembered as well, but briefly. Of concurrent calls for one key in the process one loads and
 // the others get its answer; of several processes the one that takes mutex:{KEY} in Redis loads,
 // and the others wait for what it stores, at most Options::wait long. Redis away: get() loads, and
-// what it loads is kept in memory for Options::unheard only. Throws what load throws, which is
-// never remembered, and LoadTimeout.
+// what it loads is kept in memory for Options::unheard only; so it is when there is none at all.
+// Throws what load throws, which is never remembered, and LoadTimeout.
 //
 // invalidate() removes keys here, in Redis and, by a message on the channel, in every process's
 // memory. No answer from before it is stored after it:
@@ -56,12 +57,13 @@ public:
 
     struct Options {
         std::string channel = {};
+        std::string prefix = {};  // of keys and channel in Redis, where several share it
         LocalCache<Value>::Options local = {};
         std::chrono::milliseconds local_life{600'000};
         std::chrono::milliseconds redis_life{900'000};
         std::chrono::milliseconds redis_jitter{90'000};  // up to that much more
-        std::chrono::milliseconds absent_life{5'000};    // of what does not exist
-        std::chrono::milliseconds unheard{5'000};        // in memory, while no message would arrive
+        std::chrono::milliseconds absent_life{5'000};  // of what does not exist; 0: it is not kept
+        std::chrono::milliseconds unheard{5'000};      // in memory, while no message would arrive
         std::chrono::milliseconds mutex_life{5'000};
         std::chrono::milliseconds wait{1'000};        // for another process's load
         std::chrono::milliseconds load_wait{10'000};  // for another thread's
@@ -69,14 +71,30 @@ public:
     };
 
     struct Counts {
-        std::atomic<std::uint64_t> local_hits, redis_hits, loads, redis_failures, refused_stores;
+        std::atomic<std::uint64_t> local_hits, local_misses, redis_hits, redis_misses, loads,
+            coalesced, redis_failures, refused_stores;
     };
 
+    explicit Cached(const Options& options);  // in memory only
     // redis must outlive it.
-    Cached(Redis& redis, Options options);
+    Cached(Redis& redis, const Options& options);
 
     Value get(const std::string& key, const Load& load);
     void invalidate(const std::vector<std::string>& keys);
+
+    // What change returns or throws, and then the keys are invalidated: a transaction that failed
+    // may have been committed all the same.
+    template <class Change>
+    auto changing(const std::vector<std::string>& keys, Change change) {
+        try {
+            auto result = change();
+            invalidate(keys);
+            return result;
+        } catch (...) {
+            invalidate(keys);
+            throw;
+        }
+    }
 
     const Counts& counts() const { return counts_; }
     bool hears() const { return hears_; }  // whether invalidations of other processes arrive
@@ -92,6 +110,8 @@ private:
     Value lead(const std::string& key, const std::shared_ptr<Flight>& flight, const Load& load);
     Answer fetch(const std::string& key, const Load& load);
     Answer load_and_store(const std::string& key, const std::string& token, const Load& load);
+    Words in_redis(const std::string& key) const;  // it and its mutex
+    void release(const Words& keys, const std::string& token);
     Value call(const Load& load);
     Milliseconds life_of(const Value& value, Milliseconds otherwise) const;
     void forget(const std::vector<std::string>& keys);
@@ -102,7 +122,7 @@ private:
     void pay();
     bool owes(const std::string& key);
 
-    Redis& redis_;
+    Redis* redis_ = nullptr;  // null: none
     const Options options_;
     Counts counts_{};
     std::atomic<bool> hears_ = false;
@@ -113,7 +133,7 @@ private:
     // Keys that Redis has not been told of, with how often that failed.
     std::unordered_map<std::string, std::uint64_t> owed_;
     LocalCache<Value> local_;
-    Subscription subscription_;  // last: calls into all of the above
+    std::optional<Subscription> subscription_;  // last: calls into all of the above
 };
 
 }  // namespace domain::cache

@@ -14,12 +14,14 @@ void add_product(Shop& shop, const ServiceConfig& config) {
     auto products = std::make_shared<domain::product::ProductService>(
         service.pool(), make_ids(shop.config, service.pool()));
     shop.parts.push_back(products);
+    auto& cache = add_cache(shop, config, service);
+    cache.filter(service.pool(), product::select_ids);
     using domain::token::Role;
-    product::add_routes(service.dispatcher(), *products,
+    product::add_routes(service.dispatcher(), *products, cache,
                         ask_account(shop.config.token, shop.config.grpc.at("account"), shop.log,
                                     shop.config.open_catalogue ? Role::customer : Role::merchant,
                                     shop.config.grpc_security));
-    product::subscribe(service.consumer());
+    product::subscribe(service.consumer(), cache);
     service.attach(
         std::make_shared<GrpcServer>(GrpcOptions{.service = config.name,
                                                  .listen = shop.config.grpc.at(config.name),

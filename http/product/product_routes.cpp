@@ -6,6 +6,7 @@
 
 #include "domain/product/product_events.hpp"
 #include "domain/product/stock_service.hpp"
+#include "http/product/product_cache.hpp"
 #include "http/product/product_request.hpp"
 #include "http/saga_command.hpp"
 
@@ -20,16 +21,6 @@ using nlohmann::json;
 json to_json(const Category& category) {
     return {
         {"id", category.id.value}, {"name", category.name}, {"description", category.description}};
-}
-
-json to_json(const Product& product) {
-    return {{"id", product.id.value},
-            {"category_id", product.category.value},
-            {"name", product.name},
-            {"brand_name", product.brand_name},
-            {"description", product.description},
-            {"price", product.price},
-            {"inventory", product.inventory}};
 }
 
 json to_entry(const Product& product) {
@@ -59,26 +50,30 @@ Outcome create_product(ProductService& service, const Request& request) {
     return created("/api/v1/products/", id->value);
 }
 
-Outcome update_product(ProductService& service, const Request& request) {
+Outcome update_product(const ProductCache& products, const Request& request) {
     const auto id = id_parameter(request, "id");
     if (!id) return tl::unexpected(id.error());
     const auto changes = read_changes(request.body);
     if (!changes) return tl::unexpected(changes.error());
-    const auto updated = service.update(domain::ProductId{*id}, *changes, request.trace);
+    const auto updated = products.update(domain::ProductId{*id}, *changes, request.trace);
     if (!updated) return tl::unexpected(to_problem(updated.error()));
     return Response{.body = R"({"message":"success"})"};
 }
 
-template <class Id>
-Outcome get_one(ProductService& service, const Request& request, const char* what) {
+Outcome get_category(ProductService& service, const Request& request) {
     const auto id = id_parameter(request, "id");
     if (!id) return tl::unexpected(id.error());
-    const auto found = service.find(Id{*id});
-    if (!found) {
-        return tl::unexpected(
-            Problem{404, std::string{"there is no "} + what + " " + std::to_string(*id)});
-    }
+    const auto found = service.find(domain::CategoryId{*id});
+    if (!found) return tl::unexpected(Problem{404, "there is no category " + std::to_string(*id)});
     return Response{.body = to_json(*found).dump()};
+}
+
+Outcome get_product(const ProductCache& products, const Request& request) {
+    const auto id = id_parameter(request, "id");
+    if (!id) return tl::unexpected(id.error());
+    auto shown = products.show(domain::ProductId{*id});
+    if (!shown) return tl::unexpected(Problem{404, "there is no product " + std::to_string(*id)});
+    return Response{.body = *std::move(shown)};
 }
 
 Outcome list_products(ProductService& service, const Request& request) {
@@ -99,39 +94,37 @@ Outcome list_categories(ProductService& service, const Request& request) {
 
 }  // namespace
 
-void add_routes(Dispatcher& dispatcher, ProductService& service, const Authenticate& authenticate) {
-    using Serve = Outcome (*)(ProductService&, const Request&);
-    const auto to_all = [&](const char* method, const char* path, Serve serve) {
-        dispatcher.on(method, path, [&service, serve](const Request& request) {
-            return serve(service, request);
+void add_routes(Dispatcher& dispatcher, ProductService& service, ServiceCache& cache,
+                const Authenticate& authenticate) {
+    const auto by_database = [&](Outcome (*serve)(ProductService&, const Request&)) -> Handler {
+        return [&service, serve](const Request& request) { return serve(service, request); };
+    };
+    const auto by_cache = [&](Outcome (*serve)(const ProductCache&, const Request&)) -> Handler {
+        return [products = ProductCache{cache, service}, serve](const Request& request) {
+            return serve(products, request);
+        };
+    };
+    const auto to_merchants = [&](const char* method, const char* path, const Handler& serve) {
+        dispatcher.on(method, path, [authenticate, serve](const Request& request) -> Outcome {
+            const auto customer = authenticate(request);
+            if (!customer) return tl::unexpected(customer.error());
+            return serve(request);
         });
     };
-    const auto to_merchants = [&](const char* method, const char* path, Serve serve) {
-        dispatcher.on(method, path,
-                      [&service, authenticate, serve](const Request& request) -> Outcome {
-                          const auto customer = authenticate(request);
-                          if (!customer) return tl::unexpected(customer.error());
-                          return serve(service, request);
-                      });
-    };
-    to_merchants("POST", "/api/v1/categories", create_category);
-    to_all("GET", "/api/v1/categories", list_categories);
-    to_all("GET", "/api/v1/categories/:id", [](ProductService& from, const Request& request) {
-        return get_one<domain::CategoryId>(from, request, "category");
-    });
-    to_merchants("POST", "/api/v1/products", create_product);
-    to_merchants("PUT", "/api/v1/products/:id", update_product);
-    to_all("GET", "/api/v1/products/:id", [](ProductService& from, const Request& request) {
-        return get_one<domain::ProductId>(from, request, "product");
-    });
-    to_all("GET", "/api/v1/products", list_products);
-    to_all("GET", "/api/products", list_products);
+    to_merchants("POST", "/api/v1/categories", by_database(create_category));
+    dispatcher.on("GET", "/api/v1/categories", by_database(list_categories));
+    dispatcher.on("GET", "/api/v1/categories/:id", by_database(get_category));
+    to_merchants("POST", "/api/v1/products", by_database(create_product));
+    to_merchants("PUT", "/api/v1/products/:id", by_cache(update_product));
+    dispatcher.on("GET", "/api/v1/products/:id", by_cache(get_product));
+    dispatcher.on("GET", "/api/v1/products", by_database(list_products));
+    dispatcher.on("GET", "/api/products", by_database(list_products));
 }
 
-void subscribe(outbox::Consumer& consumer) {
+void subscribe(outbox::Consumer& consumer, ServiceCache& cache) {
     consumer.on_batch(
         {"UpdateProductInventory", "RollbackProductInventory"},
-        [](pqxx::transaction_base& tx, std::span<const outbox::Message* const> messages) {
+        [&cache](pqxx::transaction_base& tx, std::span<const outbox::Message* const> messages) {
             std::vector<domain::product::StockInput> inputs;
             inputs.reserve(messages.size());
             for (const auto* message : messages) {
@@ -142,8 +135,10 @@ void subscribe(outbox::Consumer& consumer) {
                         read(domain::product::read_update_inventory, *message), command(*message)});
                 }
             }
-            domain::product::hear(tx, inputs);
+            for (const auto id : domain::product::hear(tx, inputs))
+                cache.invalidate_later(inventory_key(id));
         });
+    cache.settle_after(consumer);
 }
 
 }  // namespace http::product

@@ -16,14 +16,20 @@
 
 #include "domain/product/product_service.hpp"
 #include "http/dispatcher.hpp"
+#include "http/service_cache.hpp"
 
 namespace http::product {
 
-// The service must outlive the dispatcher's last request. authenticate knows merchants, who alone
-// may change something (auth above).
-void add_routes(Dispatcher& dispatcher, domain::product::ProductService& service,
-                const Authenticate& authenticate);
+// The ids of those that a transaction from $1 on has made; of 0, all.
+constexpr auto select_ids = R"(
+select id from products where added_in >= $1::xid8 or $1::xid8 = '0')";
 
-void subscribe(outbox::Consumer& consumer);
+// Service and cache must outlive the dispatcher's last request. authenticate knows merchants, who
+// alone may change something (auth above).
+void add_routes(Dispatcher& dispatcher, domain::product::ProductService& service,
+                ServiceCache& cache, const Authenticate& authenticate);
+
+// The cache must outlive the consumer's run.
+void subscribe(outbox::Consumer& consumer, ServiceCache& cache);
 
 }  // namespace http::product

@@ -21,8 +21,9 @@ TIME_LIMIT_S = 240
 PROGRAMS = {"AccountLoginTest": "account_test", "AccountSessionTest": "account_test",
             "CacheTest": "cache_test", "FilterKind/0": "cache_unit_test",
             "FilterTest": "cache_test", "InboxHistory": "append_test", "LastUnit": "product_test",
+            "LastUnitCached": "product_test", "ProductCacheTest": "product_test",
             "PurchaseEvents": "purchase_test", "PurchaseHttp": "purchase_test",
-            "Relay": "relay_test", "SagaCrash": "orchestrator_test",
+            "OrderParticipant": "participants_test", "Relay": "relay_test", "SagaCrash": "orchestrator_test",
             "StripePayment": "participants_test"}
 
 # mutant, or TEST:MUTANT for one that has another test: (row of the fault table; test; what its failure must say)
@@ -120,6 +121,12 @@ MUTANTS = {
                             r"stale: Redis holds what was invalidated"),
     "store_after_invalidation": ("–", "CacheTest.StoresNoAnswerInMemoryFromBeforeAnInvalidation",
                                  r"stale: memory holds what was invalidated"),
+    "no_invalidation": ("–", "ProductCacheTest.ShowsAChangeInEveryProcess",
+                        r"stale where it was changed"),
+    "owner_before_cache": ("–", "OrderParticipant.ShowsAnOrderToItsOwnerOnly",
+                           r"shown to a stranger, from memory"),
+    "stock_from_cache": (32, "LastUnitCached.IsSoldByTheDatabaseWhateverIsRemembered",
+                         r"a cache decided on stock"),
     "filter_by_its_fill": (
         "–", "FilterTest.KnowsACommitOlderThanItsLastQueryOfAnOlderTransaction",
         r"denied: an id that exists"),

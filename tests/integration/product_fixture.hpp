@@ -10,6 +10,7 @@
 #include "domain/pool.hpp"
 #include "domain/product/product_service.hpp"
 #include "domain/sonyflake.hpp"
+#include "http/service_cache.hpp"
 #include "support/database.hpp"
 
 namespace integration {
@@ -36,6 +37,7 @@ protected:
     domain::Pool pool_{{.dsn = database_.dsn("shop_product")}};
     domain::Sonyflake ids_{1};
     domain::product::ProductService products_{pool_, [this] { return ids_.next(); }};
+    http::ServiceCache cache_{{}, "product"};  // in memory
 };
 
 }  // namespace integration

@@ -20,7 +20,7 @@ constexpr auto traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902
 
 class ProductHttpTest : public integration::ProductTest {
 protected:
-    ProductHttpTest() { http::product::add_routes(dispatcher, products_, authenticate); }
+    ProductHttpTest() { http::product::add_routes(dispatcher, products_, cache_, authenticate); }
 
     Answer send(const std::string& method, const std::string& path, const json& body,
                 Headers headers = {}) {

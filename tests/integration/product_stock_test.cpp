@@ -49,7 +49,7 @@ protected:
     StockTest() {
         support::create_topic(updates, 3);
         support::create_topic(rollbacks, 3);
-        http::product::subscribe(consumer);
+        http::product::subscribe(consumer, cache_);
         consuming = std::jthread{[this](const std::stop_token& stop) { consumer.run(stop); }};
     }
 

@@ -1,0 +1,40 @@
+// The configuration of what services remember: part of read_config.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "domain/cache/filter.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace http {
+
+struct CacheConfig {
+    std::vector<std::string> redis = {};  // host:port; of a cluster some suffice; none: memory only
+    std::string redis_password = {};
+    std::string redis_prefix = {};  // of every key, where several shops share a Redis
+    std::chrono::seconds redis_life{900};
+    std::chrono::seconds local_life{600};
+    std::size_t local_entries = 100'000;  // of each service; 0: nothing is kept in memory
+    std::size_t local_bytes = std::size_t{64} << 20;
+    domain::cache::Filter::Kind filter = domain::cache::Filter::Kind::cuckoo;
+};
+
+// Adds the flags to the command. Lives until it is parsed; read() then completes the configuration,
+// and throws CLI::ValidationError for what cannot be.
+class CacheFlags {
+public:
+    CacheFlags(CLI::App& command, CacheConfig& config);
+    void read();
+
+private:
+    CacheConfig& config_;
+    std::string addresses_, password_file_;
+    long redis_s_, local_s_;
+};
+
+}  // namespace http

@@ -1,0 +1,58 @@
+// What one service remembers of its objects: memory over Redis, and a filter of the ids there are.
+//
+//   ServiceCache cache{config, "product"};
+//   cache.filter(pool, select_ids);                // $1: added since that transaction; 0: all
+//   if (!cache.might_exist(id)) return not_found;
+//   auto text = cache.values().get(key, load);
+//
+//   cache.settle_after(consumer);                  // and in its handlers:
+//   cache.invalidate_later(key);                   // once the transaction under way has ended
+//
+// What does not exist is not remembered: the filter knows it, and is never late. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <outbox/consumer.hpp>
+#include <set>
+#include <string>
+
+#include "domain/cache/cached.hpp"
+#include "domain/pool.hpp"
+#include "http/cache_config.hpp"
+#include "http/metrics.hpp"
+
+namespace http {
+
+class ServiceCache {
+public:
+    ServiceCache(const CacheConfig& config, const std::string& service);
+
+    // From now on ids are filtered. Reads all of them; before the first question.
+    void filter(domain::Pool& pool, const char* ids);
+    bool might_exist(std::int64_t id);  // true without a filter
+
+    domain::cache::Cached& values() { return *values_; }
+
+    // Before the transaction that changes it commits, which may still fail.
+    void invalidate_later(const std::string& key);
+    // Before the consumer runs: what its handlers changed is invalidated after each batch.
+    void settle_after(outbox::Consumer& consumer);
+
+    void add_metrics(Metrics& metrics) const;
+
+private:
+    void settle();
+
+    const domain::cache::Filter::Options filter_options_;
+    std::optional<domain::cache::Redis> redis_;
+    std::unique_ptr<domain::cache::Cached> values_;
+    std::optional<domain::cache::Filter> filter_;
+    std::atomic<std::uint64_t> rejections_ = 0;
+    std::mutex mutex_;
+    std::set<std::string> later_;  // to be invalidated
+};
+
+}  // namespace http
