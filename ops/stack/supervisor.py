@@ -194,6 +194,9 @@ class Stack:
     def _commands(self, passwords, addresses):
         commands = {}
         shared = {"SHOP_KAFKA_BROKERS": self._kafka.brokers,
+                  "SHOP_REDIS_ADDRS": self._redis.addresses,
+                  "SHOP_REDIS_PASSWORD": self._redis.password,
+                  "SHOP_REDIS_PREFIX": secrets.token_hex(4) + ":",
                   "SHOP_OPEN_CATALOGUE": "true",  # for trying things out: any customer may sell
                   "SHOP_JWT_SECRET": secrets.token_hex(32),
                   "SHOP_TRUSTED_PROXY": "127.0.0.1",
