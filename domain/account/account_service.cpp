@@ -24,26 +24,8 @@ Refusal taken(const char* field) {
     return {Reason::conflict, "another account has it already", field};
 }
 
-Refusal unknown() { return {Reason::unknown, "there is no such account"}; }
 Refusal inactive() { return {Reason::forbidden, "the account is not active"}; }
 Refusal stale() { return {Reason::unauthenticated, "the refresh token does not count", {}}; }
-
-// personal or delivery: the same but for the words.
-template <class Part>
-tl::expected<void, Refusal> change_part(Pool& pool, CustomerId id, const Part& part,
-                                        const char* name, const char* unique, const Trace& trace) {
-    if (auto checked = check(part); !checked) return checked;
-    const auto run = [&](pqxx::work& tx) -> tl::expected<void, Refusal> {
-        if (!store::save(tx, id, part)) return tl::unexpected(unknown());
-        outbox::append(tx, event(id, "AccountChanged", account_changed(id, name), trace));
-        return {};
-    };
-    try {
-        return transact(pool, run);
-    } catch (const pqxx::unique_violation&) {
-        return tl::unexpected(taken(unique));
-    }
-}
 
 }  // namespace
 
@@ -182,24 +164,6 @@ tl::expected<token::Claims, token::Flaw> AccountService::judge(std::string_view 
     };
     if (!transact(pool_, run)) return tl::unexpected(token::Flaw::invalid);
     return *claims;
-}
-
-std::optional<Personal> AccountService::personal(CustomerId id) {
-    return transact(pool_, [&](pqxx::work& tx) { return store::personal(tx, id); });
-}
-
-std::optional<Delivery> AccountService::delivery(CustomerId id) {
-    return transact(pool_, [&](pqxx::work& tx) { return store::delivery(tx, id); });
-}
-
-tl::expected<void, Refusal> AccountService::change(CustomerId id, const Personal& personal,
-                                                   const Trace& trace) {
-    return change_part(pool_, id, personal, "personal", "email", trace);
-}
-
-tl::expected<void, Refusal> AccountService::change(CustomerId id, const Delivery& delivery,
-                                                   const Trace& trace) {
-    return change_part(pool_, id, delivery, "delivery", "phone_number", trace);
 }
 
 }  // namespace domain::account

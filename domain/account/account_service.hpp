@@ -47,11 +47,6 @@ public:
     // Whose the access token is: its session is not revoked, and the account is active.
     tl::expected<token::Claims, token::Flaw> judge(std::string_view access_token);
 
-    std::optional<Personal> personal(CustomerId id);
-    std::optional<Delivery> delivery(CustomerId id);
-    tl::expected<void, Refusal> change(CustomerId id, const Personal& personal, const Trace& trace);
-    tl::expected<void, Refusal> change(CustomerId id, const Delivery& delivery, const Trace& trace);
-
     const Passwords& passwords() const { return passwords_; }
 
 private:

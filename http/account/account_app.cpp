@@ -16,7 +16,11 @@ void add_account(Shop& shop, const ServiceConfig& config) {
     // Not by gRPC as the others do: a session that was just revoked counts no more here.
     const auto authenticate =
         bearer([accounts](std::string_view token) { return accounts->judge(token); });
-    account::add_routes(service.dispatcher(), *accounts, authenticate);
+    auto stored = std::make_shared<domain::account::StoredProfiles>(service.pool());
+    auto profiles = std::make_shared<domain::account::CachedProfiles>(
+        *stored, add_cache(shop, config, service).values());
+    shop.parts.insert(shop.parts.end(), {stored, profiles});
+    account::add_routes(service.dispatcher(), *accounts, *profiles, authenticate);
     service.metrics().add_counter("password_hashes_total",
                                   "Passwords hashed, or refused as too many at a time", "outcome",
                                   [accounts] {

@@ -9,6 +9,7 @@ namespace {
 
 namespace domain_account = domain::account;
 using domain_account::AccountService;
+using domain_account::Profiles;
 
 // A 401 always says how to do better (RFC 9110, section 11.6.1).
 Problem problem_of(const domain::Refusal& refusal) {
@@ -80,19 +81,20 @@ Handler for_customer(const Authenticate& authenticate, Function function) {
 }
 
 template <class Part>
-Handler change(AccountService& service, const Authenticate& authenticate,
+Handler change(Profiles& profiles, const Authenticate& authenticate,
                tl::expected<Part, Problem> (*read)(const std::string&)) {
-    return for_customer(authenticate,
-                        [&service, read](domain::CustomerId id, const Request& request) -> Outcome {
-                            const auto part = read(request.body);
-                            if (!part) return tl::unexpected(part.error());
-                            return answer(service.change(id, *part, request.trace));
-                        });
+    return for_customer(
+        authenticate, [&profiles, read](domain::CustomerId id, const Request& request) -> Outcome {
+            const auto part = read(request.body);
+            if (!part) return tl::unexpected(part.error());
+            return answer(profiles.change(id, *part, request.trace));
+        });
 }
 
 }  // namespace
 
-void add_routes(Dispatcher& dispatcher, AccountService& service, const Authenticate& authenticate) {
+void add_routes(Dispatcher& dispatcher, AccountService& service, Profiles& profiles,
+                const Authenticate& authenticate) {
     const auto anybody = [&service](auto function) -> Handler {
         return [&service, function](const Request& request) { return function(service, request); };
     };
@@ -102,14 +104,14 @@ void add_routes(Dispatcher& dispatcher, AccountService& service, const Authentic
     dispatcher.on("POST", "/api/v1/account/auth/logout", anybody(logout));
     const std::string personal = "/api/v1/account/customer/personal";
     const std::string delivery = "/api/v1/account/customer/delivery";
-    dispatcher.on("GET", personal, for_customer(authenticate, [&service](auto id, const Request&) {
-                      return answer(service.personal(id));
+    dispatcher.on("GET", personal, for_customer(authenticate, [&profiles](auto id, const Request&) {
+                      return answer(profiles.personal(id));
                   }));
-    dispatcher.on("GET", delivery, for_customer(authenticate, [&service](auto id, const Request&) {
-                      return answer(service.delivery(id));
+    dispatcher.on("GET", delivery, for_customer(authenticate, [&profiles](auto id, const Request&) {
+                      return answer(profiles.delivery(id));
                   }));
-    dispatcher.on("PUT", personal, change(service, authenticate, read_personal));
-    dispatcher.on("PUT", delivery, change(service, authenticate, read_delivery));
+    dispatcher.on("PUT", personal, change(profiles, authenticate, read_personal));
+    dispatcher.on("PUT", delivery, change(profiles, authenticate, read_delivery));
 }
 
 }  // namespace http::account

@@ -24,8 +24,9 @@ protected:
     static constexpr auto secret = "canary-secret-of-more-than-32-bytes";
     static constexpr auto password = "canary-password";
 
-    // Starts it anew, with this in the environment besides.
-    void start(std::map<std::string, std::string> environment = {}) {
+    using Environment = std::map<std::string, std::string>;
+
+    Environment with(Environment environment) const {
         environment.insert({{"SHOP_ACCOUNT_DSN", database.dsn("shop_account")},
                             {"SHOP_ACCOUNT_HTTP", "127.0.0.1:0"},
                             {"SHOP_ACCOUNT_GRPC", "127.0.0.1:0"},
@@ -33,8 +34,13 @@ protected:
                             {"SHOP_PASSWORD_PASSES", "1"},
                             {"SHOP_PASSWORD_MEMORY_KIB", "1024"},
                             {"SHOP_PASSWORD_HASHES", "16"}});
+        return environment;
+    }
+
+    // Starts it anew, with this in the environment besides.
+    void start(const Environment& environment = {}) {
         shop.reset();
-        shop.emplace(std::vector<std::string>{"account"}, environment);
+        shop.emplace(std::vector<std::string>{"account"}, with(environment));
     }
 
     void SetUp() override { start(); }
