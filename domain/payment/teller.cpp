@@ -36,7 +36,15 @@ bool Teller::work() {
 }
 
 void Teller::call(const Payment& payment) {
+    struct Told {
+        const std::function<void(PaymentId)>& tell;
+        PaymentId id;
+        ~Told() {
+            if (tell) tell(id);
+        }
+    };
     const auto record = [&](auto settle_it) {
+        const Told told{options_.settled, payment.id};
         transact(pool_,
                  [&](pqxx::work& tx) {
                      settle_it(tx);

@@ -21,6 +21,8 @@ public:
         std::chrono::milliseconds lease{60'000};  // longer than the provider's calls take together
         std::chrono::milliseconds first_backoff{500};
         std::function<void(std::string_view)> log = {};  // one line for each failed call
+        // After each try to write down what the provider said, in vain or not.
+        std::function<void(PaymentId)> settled = {};
     };
 
     Teller(Pool& pool, Provider& provider, Options options);

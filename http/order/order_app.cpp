@@ -8,8 +8,10 @@ void add_order(Shop& shop, const ServiceConfig& config) {
     auto& service = add_service(shop, config,
                                 {.hears = {"create-order", "rollback-order", "purchase-result"},
                                  .tables = {"orders", "order_items"}});
-    order::add_routes(service.dispatcher(), service.pool(), shop.authenticate);
-    order::subscribe_to_saga(service.consumer());
+    auto& cache = add_cache(shop, config, service);
+    cache.filter(service.pool(), order::select_ids);
+    order::add_routes(service.dispatcher(), service.pool(), cache, shop.authenticate);
+    order::subscribe_to_saga(service.consumer(), cache);
 }
 
 }  // namespace http

@@ -17,19 +17,34 @@ domain_order::Input input(const outbox::Message& message) {
     return domain_order::Create{read(domain_order::read_create_order, message), command(message)};
 }
 
+// A new order needs no invalidation: one that is not there is not remembered.
+std::optional<std::int64_t> changed_by(const domain_order::Input& input) {
+    if (const auto* rollback = std::get_if<domain_order::RollBack>(&input))
+        return rollback->command.id.value;
+    if (const auto* result = std::get_if<domain_order::PurchaseResult>(&input); result != nullptr)
+        return result->success ? std::optional{result->order.value} : std::nullopt;
+    return std::nullopt;
+}
+
 }  // namespace
 
-void subscribe_to_saga(outbox::Consumer& consumer) {
+std::string order_key(std::int64_t id) { return "get_order:" + std::to_string(id); }
+
+void subscribe_to_saga(outbox::Consumer& consumer, ServiceCache& cache) {
     consumer.on_batch(
         {"CreateOrder", "RollbackOrder", "PurchaseResult"},
-        [](pqxx::transaction_base& tx, std::span<const outbox::Message* const> messages) {
+        [&cache](pqxx::transaction_base& tx, std::span<const outbox::Message* const> messages) {
             std::vector<domain_order::Input> inputs;
             inputs.reserve(messages.size());
             for (const auto* message : messages) inputs.push_back(input(*message));
             // Trying again would be refused again: a person has to look at it.
             const auto heard = domain_order::hear(tx, inputs);
             if (!heard) throw outbox::PoisonMessage(heard.error().detail);
+            for (const auto& each : inputs) {
+                if (const auto id = changed_by(each)) cache.invalidate_later(order_key(*id));
+            }
         });
+    cache.settle_after(consumer);
 }
 
 }  // namespace http::order

@@ -2,10 +2,17 @@
 #pragma once
 
 #include <outbox/consumer.hpp>
+#include <string>
+
+#include "http/service_cache.hpp"
 
 namespace http::order {
 
 // CreateOrder, RollbackOrder and PurchaseResult.
-void subscribe_to_saga(outbox::Consumer& consumer);
+// The cache must outlive the consumer's run.
+void subscribe_to_saga(outbox::Consumer& consumer, ServiceCache& cache);
+
+// Under which an order is remembered.
+std::string order_key(std::int64_t id);
 
 }  // namespace http::order

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "domain/order/order_service.hpp"
+#include "http/order/order_commands.hpp"
+#include "http/owned.hpp"
 
 namespace http::order {
 namespace {
@@ -29,23 +31,31 @@ std::string to_json(const domain_order::store::View& view) {
     return body.dump();
 }
 
-Outcome get_order(domain::Pool& pool, const Authenticate& authenticate, const Request& request) {
+Outcome get_order(domain::Pool& pool, ServiceCache& cache, const Authenticate& authenticate,
+                    const Request& request) {
     const auto customer = authenticate(request);
     if (!customer) return tl::unexpected(customer.error());
     const auto id = id_parameter(request, "id");
     if (!id) return tl::unexpected(id.error());
-    const auto view = domain_order::find(pool, domain::OrderId{*id});
-    if (!view || view->order.never_created || view->order.customer != *customer)
-        return tl::unexpected(Problem{404, "there is no order " + std::to_string(*id)});
-    return Response{.body = to_json(*view)};
+    const auto load = [&]() -> std::optional<Owned> {
+        const auto view = domain_order::find(pool, domain::OrderId{*id});
+        if (!view || view->order.never_created) return std::nullopt;
+        return Owned{view->order.customer, to_json(*view)};
+    };
+    auto shown = show_owned(cache, order_key(*id), *id, load,
+                            [&](auto owner) { return owner == *customer; });
+    if (!shown) return tl::unexpected(Problem{404, "there is no order " + std::to_string(*id)});
+    return Response{.body = *std::move(shown)};
 }
 
 }  // namespace
 
-void add_routes(Dispatcher& dispatcher, domain::Pool& pool, const Authenticate& authenticate) {
-    dispatcher.on("GET", "/api/v1/orders/:id", [&pool, authenticate](const Request& request) {
-        return get_order(pool, authenticate, request);
-    });
+void add_routes(Dispatcher& dispatcher, domain::Pool& pool, ServiceCache& cache,
+                const Authenticate& authenticate) {
+    dispatcher.on("GET", "/api/v1/orders/:id",
+                  [&pool, &cache, authenticate](const Request& request) {
+                      return get_order(pool, cache, authenticate, request);
+                  });
 }
 
 }  // namespace http::order

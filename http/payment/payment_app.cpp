@@ -19,14 +19,18 @@ constexpr int tellers = 4;  // calls to the provider at the same time
 
 // Stripe at work, in threads that end with it.
 struct StripeDesk {
-    StripeDesk(const ServiceConfig& config, const StripeConfig& stripe_config, Log& log)
+    StripeDesk(const ServiceConfig& config, const StripeConfig& stripe_config,
+               ServiceCache& cache, Log& log)
         : pool({.dsn = config.dsn, .size = tellers}),
           stripe({.url = stripe_config.url,
                   .key = stripe_config.key,
                   .payment_method = stripe_config.payment_method}),
-          teller(pool, stripe, {.log = [&log](std::string_view line) {
-                     log.warn(line, {{"service", "payment"}});
-                 }}) {
+          teller(pool, stripe,
+                 {.log = [&log](auto line) { log.warn(line, {{"service", "payment"}}); },
+                  .settled =
+                      [&cache](auto id) {
+                          cache.values().invalidate({payment::payment_key(id)});
+                      }}) {
         for (auto& thread : threads)
             thread = std::jthread([this](const std::stop_token& stop) { teller.run(stop); });
     }
@@ -37,11 +41,12 @@ struct StripeDesk {
     std::array<std::jthread, tellers> threads;
 };
 
-domain::payment::Provider& add_stripe(Shop& shop, const ServiceConfig& config, Service& service) {
+domain::payment::Provider& add_stripe(Shop& shop, const ServiceConfig& config, Service& service,
+                                      ServiceCache& cache) {
     const auto& stripe = shop.config.stripe;
-    auto desk = std::make_shared<StripeDesk>(config, stripe, shop.log);
+    auto desk = std::make_shared<StripeDesk>(config, stripe, cache, shop.log);
     shop.parts.push_back(desk);
-    payment::add_webhook(service.dispatcher(), service.pool(), stripe.webhook_secret);
+    payment::add_webhook(service.dispatcher(), service.pool(), cache, stripe.webhook_secret);
     return desk->stripe;
 }
 
@@ -82,10 +87,12 @@ void add_payment(Shop& shop, const ServiceConfig& config) {
     auto& service = add_service(shop, config,
                                 {.hears = {"create-payment", "rollback-payment"},
                                  .tables = {"payments", "payment_limit", "payment.entry"}});
+    auto& cache = add_cache(shop, config, service);
+    cache.filter(service.pool(), payment::select_ids);
     auto& provider = shop.config.stripe.url.empty() ? add_ledger(shop, service)
-                                                    : add_stripe(shop, config, service);
-    payment::add_routes(service.dispatcher(), service.pool(), shop.authenticate);
-    payment::subscribe_to_saga(service.consumer(), provider);
+                                                    : add_stripe(shop, config, service, cache);
+    payment::add_routes(service.dispatcher(), service.pool(), cache, shop.authenticate);
+    payment::subscribe_to_saga(service.consumer(), provider, cache);
     watch(shop, config, service);
 }
 

@@ -10,10 +10,15 @@ namespace http::payment {
 
 namespace domain_payment = domain::payment;
 
-void subscribe_to_saga(outbox::Consumer& consumer, domain_payment::Provider& provider) {
+std::string payment_key(domain::PaymentId id) { return "get_payment:" + std::to_string(id.value); }
+
+// A new payment needs no invalidation: one that is not there is not remembered.
+void subscribe_to_saga(outbox::Consumer& consumer, domain_payment::Provider& provider,
+                       ServiceCache& cache) {
     consumer.on_batch(
         {"CreatePayment", "RollbackPayment"},
-        [&provider](pqxx::transaction_base& tx, std::span<const outbox::Message* const> messages) {
+        [&provider, &cache](pqxx::transaction_base& tx,
+                            std::span<const outbox::Message* const> messages) {
             std::vector<domain_payment::Input> inputs;
             inputs.reserve(messages.size());
             for (const auto* message : messages) {
@@ -25,7 +30,12 @@ void subscribe_to_saga(outbox::Consumer& consumer, domain_payment::Provider& pro
                 }
             }
             domain_payment::hear(tx, inputs, provider);
+            for (const auto& input : inputs) {
+                if (const auto* back = std::get_if<domain_payment::RollBack>(&input))
+                    cache.invalidate_later(payment_key(domain::PaymentId{back->command.id.value}));
+            }
         });
+    cache.settle_after(consumer);
 }
 
 }  // namespace http::payment

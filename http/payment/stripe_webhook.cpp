@@ -11,6 +11,7 @@
 #include "domain/payment/payment_service.hpp"
 #include "domain/transact.hpp"
 #include "http/json_body.hpp"
+#include "http/payment/payment_commands.hpp"
 
 namespace http::payment {
 
@@ -62,7 +63,8 @@ void apply(pqxx::work& tx, const std::string& type, const nlohmann::json& object
     }
 }
 
-Outcome receive(domain::Pool& pool, const std::string& secret, const Request& request) {
+Outcome receive(domain::Pool& pool, ServiceCache& cache, const std::string& secret,
+                const Request& request) {
     const auto now = std::chrono::system_clock::now();
     if (const auto verified = verify(request.header(header), request.body, secret, now); !verified)
         return tl::unexpected(verified.error());
@@ -74,12 +76,12 @@ Outcome receive(domain::Pool& pool, const std::string& secret, const Request& re
     if (!data) return tl::unexpected(data.error());
     const auto object = object_member(**data, "object", "data.");
     if (!object) return tl::unexpected(object.error());
-    domain::transact(pool,
-                     [&](pqxx::work& tx) {
-                         apply(tx, *type, **object);
-                         return true;
-                     },
-                     {.repeatable = true});
+    const auto settle = [&](pqxx::work& tx) {
+        apply(tx, *type, **object);
+        return true;
+    };
+    cache.values().changing({payment_key(domain::PaymentId{purchase_of(**object)})},
+                            [&] { return domain::transact(pool, settle, {.repeatable = true}); });
     return Response{.body = R"({"received":true})"};
 }
 
@@ -110,10 +112,11 @@ tl::expected<void, Problem> verify(std::string_view signature, const std::string
     return {};
 }
 
-void add_webhook(Dispatcher& dispatcher, domain::Pool& pool, std::string secret) {
+void add_webhook(Dispatcher& dispatcher, domain::Pool& pool, ServiceCache& cache,
+                 std::string secret) {
     dispatcher.on("POST", "/api/v1/payments/webhook",
-                  [&pool, secret = std::move(secret)](const Request& request) {
-                      return receive(pool, secret, request);
+                  [&pool, &cache, secret = std::move(secret)](const Request& request) {
+                      return receive(pool, cache, secret, request);
                   });
 }
 

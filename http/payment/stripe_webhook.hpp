@@ -13,6 +13,7 @@
 
 #include "domain/pool.hpp"
 #include "http/dispatcher.hpp"
+#include "http/service_cache.hpp"
 
 namespace http::payment {
 
@@ -26,6 +27,7 @@ tl::expected<void, Problem> verify(std::string_view signature, const std::string
 std::string sign(const std::string& body, const std::string& secret, SystemTime now);
 
 // The pool must outlive the dispatcher's last request.
-void add_webhook(Dispatcher& dispatcher, domain::Pool& pool, std::string secret);
+void add_webhook(Dispatcher& dispatcher, domain::Pool& pool, ServiceCache& cache,
+                 std::string secret);
 
 }  // namespace http::payment

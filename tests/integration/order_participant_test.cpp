@@ -11,7 +11,7 @@ namespace {
 class OrderParticipant : public ParticipantTest {
 protected:
     OrderParticipant() : ParticipantTest{"order"} {
-        start([](outbox::Consumer& consumer) { http::order::subscribe_to_saga(consumer); });
+        start([this](auto& consumer) { http::order::subscribe_to_saga(consumer, cache_); });
     }
     support::Draft result(std::int64_t id, const json& success) {
         return event("PurchaseResult", {{"version", 1},
@@ -83,6 +83,7 @@ TEST_F(OrderParticipant, LearnsTheEndOfItsPurchase) {
 
 TEST_F(OrderParticipant, ShowsAnOrderToItsOwnerOnly) {
     send({command("CreateOrder", 42), command("RollbackOrder", 43)});
+    cache_.filter(pool_, http::order::select_ids);
     const auto shown = get(http::order::add_routes, "/api/v1/orders/42", "3");
     ASSERT_EQ(shown.status, 200) << shown.body;
     EXPECT_EQ(json::parse(shown.body),
@@ -93,6 +94,12 @@ TEST_F(OrderParticipant, ShowsAnOrderToItsOwnerOnly) {
                   {"id":7,"category_id":1,"name":"Quill","brand_name":"Goose",
                    "description":"White","price":4900,"quantity":2}]})"));
     expect_to_be_its_owners_alone(http::order::add_routes);
+    send({result(42, true), command("CreateOrder", 44)});
+    EXPECT_TRUE(support::happens_within(std::chrono::seconds{2}, [&] {
+        return get(http::order::add_routes, "/api/v1/orders/42", "3").body.contains("PAID");
+    })) << "stale";
+    EXPECT_EQ(get(http::order::add_routes, "/api/v1/orders/44", "3").status, 200)
+        << "denied: it exists";
 }
 
 }  // namespace

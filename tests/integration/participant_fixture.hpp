@@ -15,6 +15,7 @@
 
 #include "domain/pool.hpp"
 #include "http/dispatcher.hpp"
+#include "http/service_cache.hpp"
 #include "outbox/consumer.hpp"
 #include "support/database.hpp"
 #include "support/kafka.hpp"
@@ -132,13 +133,14 @@ protected:
     }
 
     // What the service's routes answer to the customer whose number is the token.
-    using AddRoutes = void (*)(http::Dispatcher&, domain::Pool&, const http::Authenticate&);
+    using AddRoutes = void (*)(http::Dispatcher&, domain::Pool&, http::ServiceCache&,
+                               const http::Authenticate&);
     http::Response get(AddRoutes add_routes, const std::string& path, const std::string& token) {
         http::Metrics metrics{service_};
         http::Log log{"off"};
         http::Dispatcher dispatcher{service_, metrics, log};
         add_routes(
-            dispatcher, pool_,
+            dispatcher, pool_, cache_,
             [](const http::Request& request) -> tl::expected<domain::CustomerId, http::Problem> {
                 const std::string from{request.header("Authorization")};
                 if (from.empty()) return tl::unexpected(http::Problem{401, "send a token"});
@@ -151,7 +153,8 @@ protected:
     // Number 42 is the customer 3's, number 43 a tombstone.
     void expect_to_be_its_owners_alone(AddRoutes add_routes) {
         const auto path = std::format("/api/v1/{}s/", service_);
-        EXPECT_EQ(get(add_routes, path + "42", "4").status, 404);
+        EXPECT_EQ(get(add_routes, path + "42", "4").status, 404) << "shown to a stranger, from memory";
+        EXPECT_EQ(cache_.values().counts().local_hits, 1U);
         EXPECT_EQ(get(add_routes, path + "41", "3").status, 404);
         EXPECT_EQ(get(add_routes, path + "43", "0").status, 404);
         EXPECT_EQ(get(add_routes, path + "42", "").status, 401);
@@ -162,6 +165,7 @@ protected:
     std::string role_ = "shop_" + service_;
     std::string topic_ = support::unique_name("participant");
     domain::Pool pool_{{.dsn = database_.dsn(role_)}};
+    http::ServiceCache cache_{{}, "participant"};  // in memory
     int sent_ = 0;
     std::unique_ptr<outbox::Consumer> consumer_;
     std::jthread thread_;

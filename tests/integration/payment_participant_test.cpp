@@ -18,7 +18,7 @@ class PaymentParticipant : public ParticipantTest {
 protected:
     PaymentParticipant() : ParticipantTest{"payment"} {
         start([this](outbox::Consumer& consumer) {
-            http::payment::subscribe_to_saga(consumer, ledger);
+            http::payment::subscribe_to_saga(consumer, ledger, cache_);
         });
     }
     std::int64_t sales() {
@@ -136,11 +136,18 @@ TEST_F(PaymentParticipant, NeverGoesBackNorLeavesAnEnd) {
 
 TEST_F(PaymentParticipant, ShowsAPaymentToItsOwnerOnly) {
     send({command("CreatePayment", 42), command("RollbackPayment", 43)});
+    cache_.filter(pool_, http::payment::select_ids);
     const auto shown = get(http::payment::add_routes, "/api/v1/payments/42", "3");
     EXPECT_EQ(json::parse(shown.body),
               json::parse(R"({"id":42,"customer_id":3,"amount":11050,"currency_code":"EUR",
                   "status":"TAKEN"})"));
     expect_to_be_its_owners_alone(http::payment::add_routes);
+    send({command("RollbackPayment", 42), command("CreatePayment", 44)});
+    EXPECT_TRUE(support::happens_within(std::chrono::seconds{2}, [&] {
+        return get(http::payment::add_routes, "/api/v1/payments/42", "3").body.contains("REFUNDED");
+    })) << "stale";
+    EXPECT_EQ(get(http::payment::add_routes, "/api/v1/payments/44", "3").status, 200)
+        << "denied: it exists";
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ protected:
                      {"SHOP_PRODUCT_GRPC", "127.0.0.1:0"},
                      {"SHOP_ACCOUNT_GRPC", "127.0.0.1:1"},  // nobody: tokens count by themselves
                      {"SHOP_JWT_SECRET", secret_},
+                     {"SHOP_OPEN_CATALOGUE", "true"},
                      {"SHOP_KAFKA_BROKERS", support::kafka()},
                      {"SHOP_KAFKA_TOPIC", prefix_ + "{aggregatetype}"},
                      {"SHOP_CONSUMER_GROUP_PREFIX", prefix_},

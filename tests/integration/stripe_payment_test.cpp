@@ -19,9 +19,9 @@ constexpr auto secret = "whsec_1";
 class StripePayment : public ParticipantTest {
 protected:
     StripePayment() : ParticipantTest{"payment"} {
-        http::payment::add_webhook(dispatcher, pool_, secret);
+        http::payment::add_webhook(dispatcher, pool_, cache_, secret);
         start([this](outbox::Consumer& consumer) {
-            http::payment::subscribe_to_saga(consumer, stripe);
+            http::payment::subscribe_to_saga(consumer, stripe, cache_);
         });
     }
     // Calls for what is due until nothing waits any more.
