@@ -32,7 +32,7 @@ std::string to_json(const domain_order::store::View& view) {
 }
 
 Outcome get_order(domain::Pool& pool, ServiceCache& cache, const Authenticate& authenticate,
-                    const Request& request) {
+                  const Request& request) {
     const auto customer = authenticate(request);
     if (!customer) return tl::unexpected(customer.error());
     const auto id = id_parameter(request, "id");

@@ -19,18 +19,17 @@ constexpr int tellers = 4;  // calls to the provider at the same time
 
 // Stripe at work, in threads that end with it.
 struct StripeDesk {
-    StripeDesk(const ServiceConfig& config, const StripeConfig& stripe_config,
-               ServiceCache& cache, Log& log)
+    StripeDesk(const ServiceConfig& config, const StripeConfig& stripe_config, ServiceCache& cache,
+               Log& log)
         : pool({.dsn = config.dsn, .size = tellers}),
           stripe({.url = stripe_config.url,
                   .key = stripe_config.key,
                   .payment_method = stripe_config.payment_method}),
-          teller(pool, stripe,
-                 {.log = [&log](auto line) { log.warn(line, {{"service", "payment"}}); },
-                  .settled =
-                      [&cache](auto id) {
-                          cache.values().invalidate({payment::payment_key(id)});
-                      }}) {
+          teller(
+              pool, stripe,
+              {.log = [&log](auto line) { log.warn(line, {{"service", "payment"}}); },
+               .settled =
+                   [&cache](auto id) { cache.values().invalidate({payment::payment_key(id)}); }}) {
         for (auto& thread : threads)
             thread = std::jthread([this](const std::stop_token& stop) { teller.run(stop); });
     }

@@ -153,7 +153,8 @@ protected:
     // Number 42 is the customer 3's, number 43 a tombstone.
     void expect_to_be_its_owners_alone(AddRoutes add_routes) {
         const auto path = std::format("/api/v1/{}s/", service_);
-        EXPECT_EQ(get(add_routes, path + "42", "4").status, 404) << "shown to a stranger, from memory";
+        EXPECT_EQ(get(add_routes, path + "42", "4").status, 404)
+            << "shown to a stranger, from memory";
         EXPECT_EQ(cache_.values().counts().local_hits, 1U);
         EXPECT_EQ(get(add_routes, path + "41", "3").status, 404);
         EXPECT_EQ(get(add_routes, path + "43", "0").status, 404);
