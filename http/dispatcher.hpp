@@ -36,6 +36,7 @@ public:
     void on_operation(std::string pattern, Handler handler);
 
     void on(std::string method, std::string pattern, Handler handler);
+    std::vector<std::string> routes() const { return router_.routes(); }
 
     // Reads the body into its argument; called at most once, and only for a request that may have
     // one.

@@ -51,4 +51,11 @@ Match Router::find(std::string_view method, std::string_view path) const {
     return {nullptr, {}, std::move(allow)};
 }
 
+std::vector<std::string> Router::routes() const {
+    std::vector<std::string> names;
+    names.reserve(routes_.size());
+    for (const auto& route : routes_) names.push_back(route.method + " " + route.pattern);
+    return names;
+}
+
 }  // namespace http

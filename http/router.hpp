@@ -31,6 +31,7 @@ class Router {
 public:
     void add(std::string method, std::string pattern, Handler handler);
     Match find(std::string_view method, std::string_view path) const;
+    std::vector<std::string> routes() const;  // "GET /api/v1/orders/:id", …
 
 private:
     std::vector<Route> routes_;

@@ -3,6 +3,7 @@
 #include <format>
 
 #include "domain/transact.hpp"
+#include "http/openapi/docs_routes.hpp"
 
 namespace http {
 namespace {
@@ -87,6 +88,7 @@ void Service::add_operations() {
         dispatcher_.on_operation("/metrics", [this](const Request&) -> Outcome {
             return Response{.body = metrics_.text(), .content_type = "text/plain; version=0.0.4"};
         });
+    openapi::add_routes(dispatcher_, options_.service.name);
     if (!consumer_) return;
     metrics_.add_counter("consumer_events_total", "Events by what became of them", "outcome",
                          [this] {
@@ -139,7 +141,8 @@ void Service::start() {
     log_.info("listening", {{"service", options_.service.name},
                             {"address", server_->address()},
                             {"database", pool_.where()},
-                            {"brokers", options_.brokers}});
+                            {"brokers", options_.brokers},
+                            {"routes", dispatcher_.routes()}});
 }
 
 void Service::consume(const std::stop_token& stop) {
