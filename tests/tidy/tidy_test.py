@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Shows every check of tests/tidy a bad sample, and expects it to complain."""
 
+import copy
 import json
 import pathlib
 import subprocess
@@ -8,10 +9,14 @@ import sys
 import tempfile
 import unittest
 
+import api
 import structure
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
+sys.path += [str(ROOT / "http/openapi"), str(ROOT / "ops/stack")]
+import documents  # noqa: E402
+import shop  # noqa: E402
 
 
 def complaints(path, text):
@@ -131,6 +136,35 @@ class Tools(unittest.TestCase):
         self.source.write_text("int good_name() { return 1; }\n", encoding="utf-8")
         self.assertEqual(self.run_check("lint.py", build)[0], 0)
         self.assertIn("0 looked at", self.run_check("lint.py", build)[1])
+
+
+class Api(unittest.TestCase):
+    def refuses(self, change, complaint):
+        document = copy.deepcopy(documents.openapi("order"))
+        change(document, document["paths"]["/api/v1/orders/{id}"]["get"])
+        self.assertIn(complaint, "\n".join(api.check(document)))
+
+    def test_operations(self):
+        self.refuses(lambda _, get: get.pop("summary"), "has no summary")
+        self.refuses(lambda _, get: get.pop("operationId"), "has no operationId")
+        self.refuses(lambda _, get: get.update(tags=["pens"]), "a tag that is not described")
+        self.refuses(lambda _, get: get.pop("x-access"), "who may use it")
+        self.refuses(lambda _, get: get.pop("security"), "another security")
+        self.refuses(lambda _, get: get.update({"x-access": "public"}), "another security")
+        self.refuses(lambda _, get: get["responses"].pop("404"), "lacks the answers 404")
+
+    def test_answers(self):
+        self.refuses(lambda all, _: all["components"]["responses"]["NotFound"].pop("content"),
+                     "404 is no problem+json")
+        self.refuses(lambda _, get: get["responses"]["200"].pop("headers"), "no X-Request-Id")
+        self.refuses(lambda all, _: all["components"]["schemas"]["Order"]["examples"][0].pop("status"),
+                     "example of Order")
+
+    def test_events(self):
+        self.assertEqual(list(api.check_events(documents.asyncapi(), shop.ROUTES)), [])
+        routes = shop.ROUTES | {"reply": (("product", "order"), ("orchestrator",))}
+        self.assertIn("not those of ops/stack/shop.py",
+                      "".join(api.check_events(documents.asyncapi(), routes)))
 
 
 if __name__ == "__main__":
