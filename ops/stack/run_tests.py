@@ -11,6 +11,7 @@ import sys
 import jars
 import kafka
 import postgres
+import pypi
 import stages
 import stripe_mock
 from stages import LOG_DIR, RUN_DIR, SOURCE_DIR
@@ -37,6 +38,7 @@ def environment(build_dir, preset, pg, broker):
         "POSTROOM_BUILD_DIR": str(build_dir),
         "POSTROOM_TEST_KAFKA_JARS": str(kafka.kafka_jars()),
         "POSTROOM_STRIPE_MOCK": str(stripe_mock.fetch()),
+        "POSTROOM_SCHEMATHESIS": str(pypi.fetch(SOURCE_DIR / "ops/stack/schemathesis.txt")),
         "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",

@@ -8,9 +8,7 @@ import subprocess
 import sys
 
 import api_access
-from shop_under_test import SERVICES, SOURCE
-
-import pypi  # which shop_under_test has the path of
+from shop_under_test import SERVICES
 
 CHECKS = ("not_a_server_error,status_code_conformance,content_type_conformance,"
           "response_headers_conformance,response_schema_conformance,negative_data_rejection,"
@@ -39,13 +37,13 @@ def _fuzz(shop, seed, service, token):
     argv = [sys.executable, "-B", "-m", "schemathesis.cli", "run", file,
             "--url", f"http://{shop.addresses[service]}", "--checks", CHECKS, "--mode", "all",
             "--phases", "examples,coverage,fuzzing" if known else "coverage",
-            "--max-examples", str(EXAMPLES), "--seed", str(seed), "--generation-database", "none", "--no-shrink", "--continue-on-failure",
-            "--request-timeout", "10", "--warnings", "off", "--no-color",
-            "--header", f"Authorization: Bearer {token}"]
+            "--max-examples", str(EXAMPLES), "--seed", str(seed), "--no-shrink",
+            "--generation-database", "none", "--continue-on-failure", "--request-timeout", "10",
+            "--warnings", "off", "--no-color", "--header", f"Authorization: Bearer {token}"]
     if service != SERVICES[0]:
         argv += ["--exclude-tag", "operations"]  # the same code everywhere
     done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=shop.folder, env={
-        **os.environ, "PYTHONPATH": str(pypi.fetch(SOURCE / "ops/stack/schemathesis.txt"))})
+        **os.environ, "PYTHONPATH": os.environ["POSTROOM_SCHEMATHESIS"]})
     print(f"{name}: {done.stdout.strip().splitlines()[-1].strip('= ')}", flush=True)
     return name, done
 
