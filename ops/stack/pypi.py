@@ -24,7 +24,7 @@ def fetch(requirements):
             shutil.rmtree(part, ignore_errors=True)
             # --no-deps: the file names all that is needed, each with its hash.
             stages.run(f"fetch {target.name}", [
-                sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile",
+                sys.executable, "-m", "pip", "install", "--quiet", "--no-deps",
                 "--require-hashes", "--only-binary", ":all:", "--root-user-action", "ignore",
                 "--target", part, "--requirement", requirements])
             part.rename(target)
