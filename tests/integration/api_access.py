@@ -13,13 +13,14 @@ import uuid
 
 import jsonschema
 
-# What each caller gets: "let in", or a status. A foreign customer owns nothing that is asked for.
+# What each caller gets: "let in", or a status. Only the owner has bought what is asked for.
 STRANGERS = ("none", "malformed", "expired", "refresh")
-CALLERS = (*STRANGERS, "foreign", "owner", "operator", "signed")
+CALLERS = (*STRANGERS, "foreign", "owner", "merchant", "operator", "signed")
 RULES = {
     "public": dict.fromkeys(CALLERS, "let in"),
-    "customer": dict.fromkeys(CALLERS, 401) | {"foreign": "let in", "owner": "let in"},
-    "owner": dict.fromkeys(CALLERS, 401) | {"foreign": 404, "owner": "let in"},
+    "customer": dict.fromkeys(CALLERS, 401) | dict.fromkeys(("foreign", "owner", "merchant"), "let in"),
+    "owner": dict.fromkeys(CALLERS, 401) | {"foreign": 404, "merchant": 404, "owner": "let in"},
+    "merchant": dict.fromkeys(CALLERS, 401) | {"foreign": 403, "owner": 403, "merchant": "let in"},
     "operator": dict.fromkeys(CALLERS, 401) | {"operator": "let in"},
     "signature": dict.fromkeys(CALLERS, 400) | {"signed": "let in"},
 }
@@ -113,8 +114,9 @@ class Requests:
             token = expired(shop.owner["access_token"], shop.secret)
         elif caller == "refresh":
             token = shop.owner["refresh_token"]
-        elif caller in ("owner", "foreign"):
-            token = (shop.owner if caller == "owner" else shop.other)["access_token"]
+        elif caller in ("owner", "foreign", "merchant"):
+            token = {"owner": shop.owner, "foreign": shop.other,
+                     "merchant": shop.merchant}[caller]["access_token"]
         elif caller == "operator":
             token = shop.operator
         return {"Authorization": f"Bearer {token}"} if token else {}
@@ -129,8 +131,8 @@ def _faults(requests, operation, expected, answer):
     let_in = answer.status < 300 or (answer.status == 409 and operation["x-access"] == "operator")
     if not (let_in if expected == "let in" else answer.status == expected):
         yield f"{answer.status} instead of {expected}"
-    if answer.status == 401 and not (answer.headers["WWW-Authenticate"] or "").startswith("Bearer"):
-        yield "401 without WWW-Authenticate"
+    if answer.status in (401, 403) and not (answer.headers["WWW-Authenticate"] or "").startswith("Bearer"):
+        yield f"{answer.status} without WWW-Authenticate"
     written = requests.resolve(written)
     type_ = (answer.headers["Content-Type"] or "").split(";")[0]
     if "content" in written and type_ not in written["content"]:

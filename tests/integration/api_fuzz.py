@@ -53,8 +53,9 @@ def run(shop):
     seed = int(os.environ.get("POSTROOM_SEED", "17"))
     print(f"schemathesis seed={seed}")
     customer = shop.register("eve@example.com")["access_token"]
-    tasks = [(service, token) for service in SERVICES
-             for token in (shop.operator if service == "orchestrator" else customer, NO_TOKEN)]
+    known = dict.fromkeys(SERVICES, customer) | {
+        "product": shop.merchant["access_token"], "orchestrator": shop.operator}
+    tasks = [(service, token) for service in SERVICES for token in (known[service], NO_TOKEN)]
     with concurrent.futures.ThreadPoolExecutor(2) as threads:
         runs = list(threads.map(lambda task: _fuzz(shop, seed, *task), tasks))
     generated = sum(int(count) for _, done in runs

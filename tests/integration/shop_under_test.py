@@ -1,5 +1,5 @@
 """The whole shop at work, for tests of what it speaks: one process of six services, one of relays,
-databases and topics of its own, two customers, a purchase that succeeded and one that was declined.
+databases and topics of its own, three customers, a purchase that succeeded and one that was declined.
 """
 
 import concurrent.futures
@@ -67,7 +67,7 @@ class Answer:
 
 
 class Shop(contextlib.ExitStack):
-    """addresses and routes are of each service; owner and other are customers."""
+    """addresses and routes are of each service; owner, other and merchant are customers."""
 
     def __enter__(self):
         super().__enter__()
@@ -213,13 +213,18 @@ class Shop(contextlib.ExitStack):
     def _trade(self):
         self.owner, self.other = (self.register(f"{name}@example.com") for name in ("ada", "bob"))
         token = self.owner["access_token"]
+        self.register("mary@example.com")
+        with psycopg.connect(self._dsns["account"]) as db:
+            db.execute("select account.grant_role('mary@example.com', 'merchant')")
+        self.merchant = self.log_in("mary@example.com")
+        sells = self.merchant["access_token"]
         self.category = self.done("product", "POST", "/api/v1/categories",
-                                  {"name": "pens", "description": "to write with"}, token)["id"]
+                                  {"name": "pens", "description": "to write with"}, sells)["id"]
         self.pen, self.desk = (self.done("product", "POST", "/api/v1/products", {
             "category_id": self.category, "name": name, "brand_name": "Swan", "description": name,
-            "price": price, "inventory": 1000}, token)["id"]
+            "price": price, "inventory": 1000}, sells)["id"]
             for name, price in (("pen", 4900), ("desk", 900_000_000)))
-        self.done("product", "PUT", f"/api/v1/products/{self.pen}", {"price": 4500}, token)
+        self.done("product", "PUT", f"/api/v1/products/{self.pen}", {"price": 4500}, sells)
         self.bought, self.declined = (self.buy(product, token) for product in (self.pen, self.desk))
         for purchase in (self.bought, self.declined):
             eventually("the purchase to end", lambda purchase=purchase: self.done(

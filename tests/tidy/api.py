@@ -12,7 +12,8 @@ import openapi_spec_validator
 
 # Who may use an operation (x-access): what it asks for, and an answer to whoever may not.
 ACCESS = {"public": (None, None), "customer": ("accessToken", "401"), "owner": ("accessToken", "404"),
-          "operator": ("operatorToken", "401"), "signature": ("stripeSignature", "400")}
+          "merchant": ("accessToken", "403"), "operator": ("operatorToken", "401"),
+          "signature": ("stripeSignature", "400")}
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
