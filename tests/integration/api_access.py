@@ -62,8 +62,12 @@ class Requests:
             value = target
         return value
 
+    @staticmethod
+    def names_object(parameter):
+        return parameter.get("required") or parameter["name"] == "purchase_id"
+
     def value_of(self, path, parameter):
-        """Of a parameter that must be given."""
+        """Of a parameter that names an object."""
         if parameter["name"] == "purchase_id":
             return self.shop.bought
         if parameter["name"] == "asset":
@@ -73,7 +77,7 @@ class Requests:
     def path_of(self, path, operation):
         filled, query = path, []
         for parameter in operation.get("parameters", ()):
-            if not parameter.get("required"):
+            if not self.names_object(parameter):
                 continue
             value = self.value_of(path, parameter)
             filled = filled.replace(f"{{{parameter['name']}}}", str(value))

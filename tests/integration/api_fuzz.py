@@ -22,7 +22,7 @@ def _with_real_objects(shop, document):
     requests = api_access.Requests(shop, document)
     for _, path, operation in api_access.operations(document):
         for parameter in operation.get("parameters", ()):
-            if parameter.get("required"):
+            if requests.names_object(parameter):
                 parameter["example"] = requests.value_of(path, parameter)
     return document
 
