@@ -114,6 +114,8 @@ bool Session::publish_all() {
         last_event_ = Clock::now();
         wake();
         publish_window(std::move(poll));
+        const auto pause = pace_.after(window_events_, last_event_);
+        if (pause > 0ms) static_cast<void>(doorbell_.wait(pause, wake_up_.fd()));
     }
     if (!faults::mutant("no_flush")) settle();
     return false;

@@ -14,6 +14,7 @@
 #include "relay/errands.hpp"
 #include "relay/housekeeping.hpp"
 #include "relay/lease.hpp"
+#include "relay/pace.hpp"
 #include "relay/position.hpp"
 #include "relay/progress.hpp"
 #include "relay/publisher.hpp"
@@ -76,6 +77,7 @@ private:
     std::optional<Clock::time_point> stopping_since_;
     Clock::time_point last_event_;
     std::size_t window_events_ = 0;
+    Pace pace_;
 };
 
 }  // namespace relay
