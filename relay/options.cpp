@@ -42,7 +42,7 @@ const std::vector<Option>& options() {
         {"relay.shards", "all",
          "all: a fair share of them, beside other relays; or only these: 0,2"},
         {"relay.lease_ms", "5000", "how long a dead relay keeps its successor waiting"},
-        {"relay.poll_ms", "1", "between polls while awake"},
+        {"relay.poll_ms", "1", "between polls while awake, at least"},
         {"relay.idle_ms", "1000", "without events for this long it sleeps until rung"},
         {"relay.stall_ms", "60000",
          "without progress at Kafka for this long the producer is replaced"},

@@ -279,9 +279,9 @@ void Session::rest(const Poll& poll) {
         if (doorbell_.wait(until_errand(record_every), wake_up_.fd(), news)) requests_.expire();
         return;
     }
-    if (Clock::now() - last_event_ < settings_.idle) {
+    if (const auto silence = Clock::now() - last_event_; silence < settings_.idle) {
         wake();
-        static_cast<void>(doorbell_.wait(settings_.poll, wake_up_.fd()));
+        static_cast<void>(doorbell_.wait(Pace::within(silence, settings_.poll), wake_up_.fd()));
         return;
     }
     if (doorbell_.awake()) {

@@ -29,5 +29,12 @@ TEST(Pace, NeverRestsInABacklog) { EXPECT_EQ(rest(Pace::large, 2ms), 0ms); }
 
 TEST(Pace, BeginsWithoutARest) { EXPECT_EQ(Pace{}.after(10, Pace::Clock::now()), 0ms); }
 
+TEST(Pace, PollsTheLessTheLongerNothingHappens) {
+    EXPECT_EQ(Pace::within(2ms, 1ms), 1ms);
+    EXPECT_EQ(Pace::within(12ms, 1ms), 3ms);
+    EXPECT_EQ(Pace::within(900ms, 1ms), Pace::longest);
+    EXPECT_EQ(Pace::within(900ms, 20ms), 20ms) << "no more often than asked for";
+}
+
 }  // namespace
 }  // namespace relay
