@@ -81,9 +81,9 @@ Outcome receive(domain::Pool& pool, ServiceCache& cache, const std::string& secr
         return true;
     };
     try {
-        cache.values().changing(
-            {payment_key(domain::PaymentId{purchase_of(**object)})},
-            [&] { return domain::transact(pool, settle, {.repeatable = true}); });
+        cache.values().changing({payment_key(domain::PaymentId{purchase_of(**object)})}, [&] {
+            return domain::transact(pool, settle, {.repeatable = true});
+        });
     } catch (const nlohmann::json::type_error&) {
         return tl::unexpected(invalid("data.object", "has a member of another type than Stripe's"));
     }
