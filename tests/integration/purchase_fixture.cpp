@@ -169,6 +169,7 @@ PurchaseTest::PurchaseTest()
               .connections = 16,
               .start_timeout = std::chrono::seconds{30},
               .orchestrator = {},
+              .cache = {},
               .stripe = {},
               .drain = std::chrono::seconds{0}},
       shop_{.config = config_, .log = log_, .authenticate = [](const http::Request& request) {
