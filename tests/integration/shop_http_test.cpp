@@ -149,8 +149,8 @@ TEST_F(ShopHttpTest, FinishesTheRequestThatItHasBegunWhenToldToStop) {
     auto answer = std::async(std::launch::async, [this] { return post(pens); });
     support::eventually(std::chrono::seconds{5}, "the request to wait for the lock", [&] {
         return blocker.query_value<bool>(
-            "select exists (select from pg_locks where not granted and relation = "
-            "'purchases'::regclass)");
+            "select exists (select from pg_locks join pg_stat_activity using (pid) where not granted "
+            "and relation = 'purchases'::regclass and query like '%insert into purchases%')");
     });
     shop.process().signal(SIGTERM);
     support::eventually(std::chrono::seconds{5}, "the shop to take no more connections", [&] {
@@ -161,7 +161,8 @@ TEST_F(ShopHttpTest, FinishesTheRequestThatItHasBegunWhenToldToStop) {
         }
     });
     blocker.commit();
-    EXPECT_EQ(answer.get().status, 202);
+    const auto finished = answer.get();
+    EXPECT_EQ(finished.status, 202) << finished.body << shop.process().output();
     EXPECT_EQ(shop.process().wait(std::chrono::seconds{10}), 0);
 }
 
