@@ -149,7 +149,8 @@ TEST_F(ShopHttpTest, FinishesTheRequestThatItHasBegunWhenToldToStop) {
     auto answer = std::async(std::launch::async, [this] { return post(pens); });
     support::eventually(std::chrono::seconds{5}, "the request to wait for the lock", [&] {
         return blocker.query_value<bool>(
-            "select exists (select from pg_locks join pg_stat_activity using (pid) where not granted "
+            "select exists (select from pg_locks join pg_stat_activity using (pid) where not "
+            "granted "
             "and relation = 'purchases'::regclass and query like '%insert into purchases%')");
     });
     shop.process().signal(SIGTERM);
