@@ -148,10 +148,11 @@ TEST_F(ShopHttpTest, FinishesTheRequestThatItHasBegunWhenToldToStop) {
     blocker.exec("lock table purchases in access exclusive mode");
     auto answer = std::async(std::launch::async, [this] { return post(pens); });
     support::eventually(std::chrono::seconds{5}, "the request to wait for the lock", [&] {
+        blocker.exec("select pg_stat_clear_snapshot()");  // else a transaction sees the first one
         return blocker.query_value<bool>(
-            "select exists (select from pg_locks join pg_stat_activity using (pid) where not "
-            "granted "
-            "and relation = 'purchases'::regclass and query like '%insert into purchases%')");
+            "select exists (select from pg_locks join pg_stat_activity using (pid) "
+            "where not granted and relation = 'purchases'::regclass "
+            "and query like '%insert into purchases%')");
     });
     shop.process().signal(SIGTERM);
     support::eventually(std::chrono::seconds{5}, "the shop to take no more connections", [&] {
