@@ -132,7 +132,7 @@ void save(pqxx::transaction_base& tx, std::span<const Change> changes) {
     std::vector<std::string> states;
     std::vector<int> steps, tries, covered;
     std::vector<std::string> stuck, ended;
-    std::vector<std::optional<std::int64_t>> waits;
+    std::vector<std::optional<std::string>> waits;
     for (const auto& [id, saga, wait] : changes) {
         ids.push_back(id.value);
         states.emplace_back(to_string(saga.state));
@@ -141,7 +141,7 @@ void save(pqxx::transaction_base& tx, std::span<const Change> changes) {
         covered.push_back(saga.covered);
         stuck.push_back(pqxx::to_string(saga.stuck));
         ended.push_back(pqxx::to_string(saga.ended()));
-        waits.push_back(wait ? std::optional{wait->count()} : std::nullopt);
+        waits.push_back(wait ? std::optional{pqxx::to_string(wait->count())} : std::nullopt);
     }
     tx.exec(update_sagas, pqxx::params{ids, states, steps, tries, covered, stuck, ended, waits})
         .no_rows();

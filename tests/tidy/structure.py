@@ -158,6 +158,13 @@ def sequence_reads(path, text):
                            "'{}': ask pg_sequence_last_value, which locks (decision 0010)")
 
 
+def nullable_arrays(path, text):
+    """libpqxx 7.10 leaves no room for the commas of nulls among numbers, and writes past its buffer."""
+    if path.suffix in (".cpp", ".hpp"):
+        yield from matches(re.compile(r"vector<std::optional<(?!std::string>)[^>]*>"), text,
+                           "'{}' as an SQL array overruns libpqxx's buffer: make it one of optional texts")
+
+
 def schema_comments(path, text):
     if path.parts[0] != "schema" or path.suffix != ".sql":
         return
@@ -173,7 +180,7 @@ def machine_paths(path, text):
 
 CHECKS = [includes, contexts, file_size, line_length, python_functions, names,
           header_opens_with_purpose, sleeps, built_sql, sequence_reads,
-          schema_comments, machine_paths]
+          nullable_arrays, schema_comments, machine_paths]
 
 
 def top_level(entries):

@@ -70,6 +70,10 @@ class Structure(unittest.TestCase):
         self.refuses("tests/chaos/a.py", "time.sleep(1)\n", "wait on a condition")
         self.accepts("tests/unit/a.cpp", 'exec("select pg_sleep(1)");\n')
 
+    def test_nullable_arrays(self):
+        self.refuses("domain/a.cpp", "std::vector<std::optional<std::int64_t>> waits;\n", "overruns")
+        self.accepts("domain/a.cpp", "std::vector<std::optional<std::string>> waits;\n")
+
     def test_sequence_reads(self):
         self.refuses("relay/a.cpp", "select last_value from outbox.event_seq_seq\n", "which locks")
         self.accepts("relay/a.cpp", "select pg_sequence_last_value('outbox.event_seq_seq')\n")
