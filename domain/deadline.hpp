@@ -12,17 +12,17 @@ class Deadline {
 public:
     using Clock = std::chrono::steady_clock;
 
-    explicit Deadline(Clock::duration time) { until_ = Clock::now() + time; }
-    ~Deadline() { until_ = Clock::time_point::max(); }
+    explicit Deadline(Clock::duration time) { ends_at = Clock::now() + time; }
+    ~Deadline() { ends_at = Clock::time_point::max(); }
     Deadline(const Deadline&) = delete;
     Deadline& operator=(const Deadline&) = delete;
 
     // max() where nobody has set one.
-    static Clock::time_point until() { return until_; }
-    static bool is_over() { return Clock::now() >= until_; }
+    static Clock::time_point until() { return ends_at; }
+    static bool is_over() { return Clock::now() >= ends_at; }
 
 private:
-    static thread_local inline Clock::time_point until_ = Clock::time_point::max();
+    static thread_local inline Clock::time_point ends_at = Clock::time_point::max();
 };
 
 }  // namespace domain

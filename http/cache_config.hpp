@@ -1,4 +1,4 @@
-// The configuration of what services remember: part of read_config.
+// The configuration of what services remember.
 #pragma once
 
 #include <chrono>
@@ -6,11 +6,6 @@
 #include <vector>
 
 #include "domain/cache/filter.hpp"
-
-namespace CLI {
-class App;
-class Option;
-}  // namespace CLI
 
 namespace http {
 
@@ -23,20 +18,6 @@ struct CacheConfig {
     std::size_t local_entries = 100'000;  // of each service; 0: nothing is kept in memory
     std::size_t local_bytes = std::size_t{64} << 20;
     domain::cache::Filter::Kind filter = domain::cache::Filter::Kind::cuckoo;
-};
-
-// Adds the flags to the command. Lives until it is parsed; read() then completes the configuration,
-// and throws CLI::ValidationError for what cannot be.
-class CacheFlags {
-public:
-    CacheFlags(CLI::App& command, CacheConfig& config);
-    void read();
-
-private:
-    CacheConfig& config_;
-    CLI::Option *addresses_option_ = nullptr, *redis_option_ = nullptr, *local_option_ = nullptr;
-    std::string addresses_, password_file_;
-    long redis_s_, local_s_;
 };
 
 }  // namespace http

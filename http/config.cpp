@@ -7,6 +7,7 @@
 #include <map>
 
 #include "http/auth_config.hpp"
+#include "http/cache_flags.hpp"
 #include "http/fallbacks.hpp"
 #include "http/first_line.hpp"
 #include "http/orchestrator/orchestrator_flags.hpp"
@@ -194,22 +195,8 @@ std::string dsn_of(const std::string& name, const ServiceFlags& flags) {
     return dsn;
 }
 
-}  // namespace
-
-std::string topic_of(const Config& config, std::string_view aggregate_type) {
-    constexpr std::string_view placeholder = "{aggregatetype}";
-    auto topic = config.topic;
-    if (const auto at = topic.find(placeholder); at != std::string::npos)
-        topic.replace(at, placeholder.size(), aggregate_type);
-    return topic;
-}
-
-Config read_config(int argc, char** argv, const std::vector<std::string>& servable) {
-    CLI::App app{"The shop's services, one or several in a process"};
-    app.require_subcommand(1);
-    auto& serve = *app.add_subcommand(
-        "serve", "Serve HTTP and consume events until SIGTERM, which finishes what has begun");
-    Config config{
+Config defaults() {
+    return {
         .services = {},
         .grpc = {},
         .grpc_reflection = false,
@@ -227,6 +214,24 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
         .cache = {},
         .stripe = {.url = "", .key = "", .webhook_secret = "", .payment_method = "pm_card_visa"},
         .drain = std::chrono::seconds{0}};
+}
+
+}  // namespace
+
+std::string topic_of(const Config& config, std::string_view aggregate_type) {
+    constexpr std::string_view placeholder = "{aggregatetype}";
+    auto topic = config.topic;
+    if (const auto at = topic.find(placeholder); at != std::string::npos)
+        topic.replace(at, placeholder.size(), aggregate_type);
+    return topic;
+}
+
+Config read_config(int argc, char** argv, const std::vector<std::string>& servable) {
+    CLI::App app{"The shop's services, one or several in a process"};
+    app.require_subcommand(1);
+    auto& serve = *app.add_subcommand(
+        "serve", "Serve HTTP and consume events until SIGTERM, which finishes what has begun");
+    auto config = defaults();
     std::map<std::string, ServiceFlags> flags;
     StripeFiles stripe;
     std::vector<std::string> names;

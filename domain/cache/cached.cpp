@@ -65,7 +65,7 @@ struct Cached::Flight {
     std::shared_future<Value> landed = landing.get_future().share();
 };
 
-Cached::Cached(const Options& options) : options_(options), local_(options_.local) {}
+Cached::Cached(Options options) : options_(std::move(options)), local_(options_.local) {}
 
 Cached::Cached(Redis& redis, const Options& options) : Cached(options) {
     redis_ = &redis;

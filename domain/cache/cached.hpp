@@ -75,7 +75,7 @@ public:
             coalesced, redis_failures, refused_stores;
     };
 
-    explicit Cached(const Options& options);  // in memory only
+    explicit Cached(Options options);  // in memory only
     // redis must outlive it.
     Cached(Redis& redis, const Options& options);
 

@@ -1,6 +1,5 @@
-#include "http/cache_config.hpp"
+#include "http/cache_flags.hpp"
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
