@@ -23,8 +23,7 @@ import urllib.parse
 
 import psycopg
 
-# Instead of this file's directory, where it passes for Python's own module http.
-sys.path[0] = str(pathlib.Path(__file__).parent / "support")
+sys.path.append(str(pathlib.Path(__file__).parent / "support"))
 
 import report
 import servers  # noqa: F401  first: it makes ops/stack importable

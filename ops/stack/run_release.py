@@ -21,8 +21,10 @@ def main():
         "POSTROOM_TEST_KAFKA_JARS": str(kafka.kafka_jars()),
         **jars.debezium_environment(),
     })
+    # Modules are found here, and not beside SCRIPT: bench/http.py would pass for Python's own.
+    os.environ["PYTHONPATH"] = str(SOURCE_DIR / "ops/stack")
     os.chdir(SOURCE_DIR)
-    os.execv(sys.executable, [sys.executable, script, *arguments])
+    os.execv(sys.executable, [sys.executable, "-P", script, *arguments])
 
 
 if __name__ == "__main__":
