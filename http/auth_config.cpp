@@ -120,14 +120,7 @@ void AuthFlags::read(Config& config) const {
         throw CLI::ValidationError("--grpc-token-file", "the token needs at least 16 bytes");
     if (grpc.certificate.empty() != grpc.key.empty())
         throw CLI::ValidationError("--grpc-certificate-file", "needs --grpc-key-file");
-    if (!secret_file_.empty()) {
-        config.token.secret = first_line("--jwt-secret-file", secret_file_);
-        return;
-    }
-    for (const auto* name : {"SHOP_JWT_SECRET", "JWT_SECRET"}) {
-        const char* secret = std::getenv(name);
-        if (secret != nullptr && config.token.secret.empty()) config.token.secret = secret;
-    }
+    config.token.secret = secret_of("--jwt-secret-file", secret_file_, "SHOP_JWT_SECRET");
 }
 
 }  // namespace http

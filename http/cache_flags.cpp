@@ -1,25 +1,14 @@
 #include "http/cache_flags.hpp"
 
-#include <charconv>
-#include <cstdlib>
-#include <fstream>
 #include <ranges>
 
 #include "domain/cache/connection.hpp"
+#include "http/first_line.hpp"
 
 namespace http {
 namespace {
 
 constexpr long longest_s = 31'536'000;
-
-// What the environment has under the name of older services, when the option was not given.
-template <class Value>
-void fall_back(const CLI::Option& option, Value& value, const char* name) {
-    const char* text = std::getenv(name);
-    if (option.count() > 0 || text == nullptr || *text == '\0') return;
-    if (!CLI::detail::lexical_cast(text, value))
-        throw CLI::ValidationError(name, std::string{"cannot be "} + text);
-}
 
 std::vector<std::string> split(const std::string& addresses) {
     std::vector<std::string> found;
@@ -41,13 +30,12 @@ std::vector<std::string> split(const std::string& addresses) {
 CacheFlags::CacheFlags(CLI::App& command, CacheConfig& config)
     : config_(config), redis_s_(config.redis_life.count()), local_s_(config.local_life.count()) {
     using Kind = domain::cache::Filter::Kind;
-    addresses_option_ =
-        command
-            .add_option(
-                "--redis-addrs", addresses_,
-                "host:port,… of a Redis, or of some of a cluster's servers; without it services "
-                "remember in memory only. Or the environment has it as REDIS_ADDRS")
-            ->envname("SHOP_REDIS_ADDRS");
+    command
+        .add_option(
+            "--redis-addrs", addresses_,
+            "host:port,… of a Redis, or of some of a cluster's servers; without it services "
+            "remember in memory only. Or the environment has it as REDIS_ADDRS")
+        ->envname("SHOP_REDIS_ADDRS");
     command
         .add_option("--redis-password-file", password_file_,
                     "a file whose first line is the password. Or the environment has it, as "
@@ -57,24 +45,20 @@ CacheFlags::CacheFlags(CLI::App& command, CacheConfig& config)
         .add_option("--redis-prefix", config.redis_prefix,
                     "put before every key and channel, where several shops share a Redis")
         ->envname("SHOP_REDIS_PREFIX");
-    redis_option_ =
-        command
-            .add_option(
-                "--redis-expiration-s", redis_s_,
-                "an entry's life in Redis, and up to a tenth more. Or the environment has it, "
-                "as REDIS_EXPIRATION_SECONDS")
-            ->envname("SHOP_REDIS_EXPIRATION_SECONDS")
-            ->check(CLI::Range(1L, longest_s))
-            ->capture_default_str();
-    local_option_ =
-        command
-            .add_option(
-                "--local-cache-expiration-s", local_s_,
-                "an entry's life in memory, at most 5 s while no Redis tells of changes. Or "
-                "the environment has it, as LOCAL_CACHE_EXPIRATION_SECONDS")
-            ->envname("SHOP_LOCAL_CACHE_EXPIRATION_SECONDS")
-            ->check(CLI::Range(1L, longest_s))
-            ->capture_default_str();
+    command
+        .add_option("--redis-expiration-s", redis_s_,
+                    "an entry's life in Redis, and up to a tenth more. Or the environment has it, "
+                    "as REDIS_EXPIRATION_SECONDS")
+        ->envname("SHOP_REDIS_EXPIRATION_SECONDS")
+        ->check(CLI::Range(1L, longest_s))
+        ->capture_default_str();
+    command
+        .add_option("--local-cache-expiration-s", local_s_,
+                    "an entry's life in memory, at most 5 s while no Redis tells of changes. Or "
+                    "the environment has it, as LOCAL_CACHE_EXPIRATION_SECONDS")
+        ->envname("SHOP_LOCAL_CACHE_EXPIRATION_SECONDS")
+        ->check(CLI::Range(1L, longest_s))
+        ->capture_default_str();
     command
         .add_option("--local-cache-entries", config.local_entries,
                     "that each service keeps in memory; 0: none")
@@ -93,25 +77,11 @@ CacheFlags::CacheFlags(CLI::App& command, CacheConfig& config)
 }
 
 void CacheFlags::read() {
-    fall_back(*addresses_option_, addresses_, "REDIS_ADDRS");
-    fall_back(*redis_option_, redis_s_, "REDIS_EXPIRATION_SECONDS");
-    fall_back(*local_option_, local_s_, "LOCAL_CACHE_EXPIRATION_SECONDS");
-    if (redis_s_ < 1 || local_s_ < 1)
-        throw CLI::ValidationError("--redis-expiration-s", "must be a second or more");
     config_.redis = split(addresses_);
     config_.redis_life = std::chrono::seconds{redis_s_};
     config_.local_life = std::chrono::seconds{local_s_};
-    if (!password_file_.empty()) {
-        std::ifstream file(password_file_);
-        if (!std::getline(file, config_.redis_password))
-            throw CLI::ValidationError("--redis-password-file", "cannot read " + password_file_);
-        return;
-    }
-    for (const auto* name : {"SHOP_REDIS_PASSWORD", "REDIS_PASSWORD"}) {
-        const char* password = std::getenv(name);
-        if (password != nullptr && config_.redis_password.empty())
-            config_.redis_password = password;
-    }
+    config_.redis_password =
+        secret_of("--redis-password-file", password_file_, "SHOP_REDIS_PASSWORD");
 }
 
 }  // namespace http

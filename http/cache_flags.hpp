@@ -17,7 +17,6 @@ public:
 
 private:
     CacheConfig& config_;
-    CLI::Option *addresses_option_ = nullptr, *redis_option_ = nullptr, *local_option_ = nullptr;
     std::string addresses_, password_file_;
     long redis_s_, local_s_;
 };

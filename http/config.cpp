@@ -258,6 +258,7 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
     adopt_fallbacks(argc, argv, servable);
     try {
         app.parse(argc, argv);
+        refuse_what_was_ignored(serve);
         auth.read(config);
         orchestrator.read();
         cache.read();

@@ -1,6 +1,7 @@
 #include "http/first_line.hpp"
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <fstream>
 
 namespace http {
@@ -11,6 +12,12 @@ std::string first_line(const std::string& flag, const std::string& path) {
     if (!std::getline(file, line) || line.empty())
         throw CLI::ValidationError(flag, "cannot read a first line from " + path);
     return line;
+}
+
+std::string secret_of(const std::string& flag, const std::string& path, const char* variable) {
+    if (!path.empty()) return first_line(flag, path);
+    const char* secret = std::getenv(variable);
+    return secret == nullptr ? "" : secret;
 }
 
 }  // namespace http

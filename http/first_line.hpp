@@ -9,4 +9,7 @@ namespace http {
 // when there is none, or an empty one.
 std::string first_line(const std::string& flag, const std::string& path);
 
+// The same, or where no path was given what the environment has under that name; else nothing.
+std::string secret_of(const std::string& flag, const std::string& path, const char* variable);
+
 }  // namespace http

@@ -59,6 +59,17 @@ TEST(ShopStart, SaysWhatIsWrongWithItsArguments) {
                 HasSubstr("write host:port"));
 }
 
+// Its own names and those of older services: the command line's parser would pass them over.
+TEST(ShopStart, SaysWhichVariableCannotBe) {
+    const std::map<std::string, std::string> wrong{
+        {"SHOP_RPS", "many"}, {"DB_MAX_OPEN_CONNS", "0"}, {"REDIS_EXPIRATION_SECONDS", "-1"}};
+    for (const auto& [name, value] : wrong) {
+        const auto output = output_of_failure({"serve", "order"}, {{name, value}});
+        EXPECT_THAT(output, HasSubstr(value)) << name;
+        EXPECT_THAT(output, Not(HasSubstr("--order-dsn"))) << name;
+    }
+}
+
 TEST(ShopRoles, CannotTakeBackWhatWasWrittenNorReadWithAnothersRole) {
     const support::Database order{{"outbox", "order"}};
     const auto forbidden = [&](const char* role, const char* statement) {
