@@ -1,7 +1,6 @@
 // A saga's command as it arrives from Kafka: parsed at this edge, its trace continued.
 //
-//   consumer.on("RollbackOrder", [](auto& tx, const outbox::Message& message) {
-//       domain::order::roll_back(tx, command(message)); });
+//   const domain::order::RollBack input{command(message)};
 #pragma once
 
 #include <outbox/consumer.hpp>

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "domain/numbers.hpp"
+
 namespace domain::order::store {
 namespace {
 
@@ -102,13 +104,10 @@ std::optional<View> view(pqxx::transaction_base& tx, OrderId id) {
 }
 
 std::map<OrderId, Order> lock(pqxx::transaction_base& tx, const std::set<OrderId>& ids) {
-    std::vector<std::int64_t> numbers;
-    numbers.reserve(ids.size());
-    for (const auto id : ids) numbers.push_back(id.value);
     std::map<OrderId, Order> found;
     for (const auto& [number, customer, status, currency, amount, reason, never_created] :
          tx.query<std::int64_t, std::int64_t, std::string, std::string, std::int64_t, std::string,
-                  bool>(select_for_update, pqxx::params{numbers})) {
+                  bool>(select_for_update, pqxx::params{numbers(ids)})) {
         const OrderId id{number};
         found.emplace(id, Order{id,
                                 CustomerId{customer},

@@ -2,6 +2,8 @@
 
 #include <pqxx/pqxx>
 
+#include "domain/numbers.hpp"
+
 namespace domain::product::store {
 namespace {
 
@@ -91,11 +93,8 @@ std::optional<Product> find(pqxx::transaction_base& tx, ProductId id) {
 }
 
 std::vector<Product> find(pqxx::transaction_base& tx, const std::vector<ProductId>& ids) {
-    std::vector<std::int64_t> values;
-    values.reserve(ids.size());
-    for (const auto id : ids) values.push_back(id.value);
     std::vector<Product> found;
-    for (const auto& row : tx.exec(select_products, pqxx::params{values})) {
+    for (const auto& row : tx.exec(select_products, pqxx::params{numbers(ids)})) {
         found.push_back(to_product(row));
     }
     return found;

@@ -1,6 +1,7 @@
 #include "domain/product/stock_service.hpp"
 
 #include <outbox/append.hpp>
+#include <set>
 
 #include "domain/product/stock_store.hpp"
 
@@ -57,21 +58,18 @@ public:
         answer(back.command, {});
     }
 
-    std::set<ProductId> write() {
+    Quantities write() {
         std::map<PurchaseId, store::Reservation> added;
         for (const auto id : added_) added.emplace(id, reservations_.at(id));
         store::insert(tx_, added);
         store::save_rolled_back(tx_, returned_);
         Quantities changed;
-        std::set<ProductId> ids;
         for (const auto& [product, inventory] : inventories_) {
-            if (inventory == found_.at(product)) continue;
-            changed.emplace(product, inventory);
-            ids.insert(product);
+            if (inventory != found_.at(product)) changed.emplace(product, inventory);
         }
         store::save_inventories(tx_, changed);
         outbox::append(tx_, replies_);
-        return ids;
+        return changed;
     }
 
 private:
@@ -96,7 +94,7 @@ private:
 
 }  // namespace
 
-std::set<ProductId> hear(pqxx::transaction_base& tx, std::span<const StockInput> inputs) {
+Quantities hear(pqxx::transaction_base& tx, std::span<const StockInput> inputs) {
     Desk desk{tx, inputs};
     for (const auto& input : inputs) std::visit([&](const auto& each) { desk(each); }, input);
     return desk.write();

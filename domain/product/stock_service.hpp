@@ -6,7 +6,6 @@
 #pragma once
 
 #include <pqxx/transaction_base>
-#include <set>
 #include <span>
 #include <variant>
 #include <vector>
@@ -25,7 +24,7 @@ struct RollBack {
 };
 using StockInput = std::variant<Reserve, RollBack>;
 
-// In their order. Returns the products whose stock has changed.
-std::set<ProductId> hear(pqxx::transaction_base& tx, std::span<const StockInput> inputs);
+// In their order. Returns what is left of the products whose stock has changed.
+Quantities hear(pqxx::transaction_base& tx, std::span<const StockInput> inputs);
 
 }  // namespace domain::product

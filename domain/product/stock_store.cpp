@@ -4,6 +4,7 @@
 #include <pqxx/pqxx>
 #include <vector>
 
+#include "domain/numbers.hpp"
 #include "faults.hpp"
 
 namespace domain::product::store {
@@ -38,14 +39,6 @@ select id, inventory from products where id = any ($1) order by id for no key up
 constexpr auto update_inventories = R"(
 update products p set inventory = "left".inventory
 from unnest($1::bigint[], $2::bigint[]) "left" (id, inventory) where p.id = "left".id)";
-
-template <class Ids>
-std::vector<std::int64_t> numbers(const Ids& ids) {
-    std::vector<std::int64_t> values;
-    values.reserve(ids.size());
-    for (const auto id : ids) values.push_back(id.value);
-    return values;
-}
 
 }  // namespace
 

@@ -2,6 +2,8 @@
 
 #include <pqxx/pqxx>
 
+#include "domain/numbers.hpp"
+
 namespace domain::purchase::store {
 namespace {
 
@@ -100,13 +102,10 @@ std::optional<View> find_by_key(pqxx::transaction_base& tx, CustomerId customer,
 }
 
 std::map<PurchaseId, Place> lock(pqxx::transaction_base& tx, const std::set<PurchaseId>& ids) {
-    std::vector<std::int64_t> numbers;
-    numbers.reserve(ids.size());
-    for (const auto id : ids) numbers.push_back(id.value);
     std::map<PurchaseId, Place> found;
     for (const auto& [id, status, step, success, last_seq] :
-         tx.query<std::int64_t, int, int, std::optional<bool>, std::int64_t>(select_for_update,
-                                                                             pqxx::params{numbers}))
+         tx.query<std::int64_t, int, int, std::optional<bool>, std::int64_t>(
+             select_for_update, pqxx::params{numbers(ids)}))
         found.emplace(PurchaseId{id}, Place{state(status, step, success), last_seq});
     return found;
 }
@@ -143,12 +142,9 @@ std::vector<Event> events(pqxx::transaction_base& tx, PurchaseId id, std::int64_
 
 std::map<PurchaseId, std::int64_t> last_seqs(pqxx::transaction_base& tx,
                                              const std::vector<PurchaseId>& ids) {
-    std::vector<std::int64_t> numbers;
-    numbers.reserve(ids.size());
-    for (const auto id : ids) numbers.push_back(id.value);
     std::map<PurchaseId, std::int64_t> found;
     for (const auto& [id, seq] :
-         tx.query<std::int64_t, std::int64_t>(select_last_seqs, pqxx::params{numbers})) {
+         tx.query<std::int64_t, std::int64_t>(select_last_seqs, pqxx::params{numbers(ids)})) {
         found.emplace(PurchaseId{id}, seq);
     }
     return found;

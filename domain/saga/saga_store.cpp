@@ -7,6 +7,8 @@
 #include <pqxx/pqxx>
 #include <utility>
 
+#include "domain/numbers.hpp"
+
 namespace domain::saga::store {
 namespace {
 
@@ -108,11 +110,8 @@ std::set<PurchaseId> insert(pqxx::transaction_base& tx, std::span<const Row> row
 }
 
 std::map<PurchaseId, Row> lock(pqxx::transaction_base& tx, const std::set<PurchaseId>& ids) {
-    std::vector<std::int64_t> numbers;
-    numbers.reserve(ids.size());
-    for (const auto id : ids) numbers.push_back(id.value);
     std::map<PurchaseId, Row> found;
-    for (const auto& row : tx.exec(select_for_update, pqxx::params{numbers})) {
+    for (const auto& row : tx.exec(select_for_update, pqxx::params{numbers(ids)})) {
         auto one = read(row);
         found.emplace(one.id, std::move(one));
     }

@@ -1,6 +1,5 @@
 #include "http/orchestrator/orchestrator_routes.hpp"
 
-#include <span>
 #include <utility>
 #include <variant>
 
@@ -108,18 +107,17 @@ void add_routes(Dispatcher& dispatcher, domain::Pool& pool, const std::string& t
 }
 
 void subscribe(outbox::Consumer& consumer, saga::SagaService& service) {
-    consumer.on_batch(
-        {"CreatePurchase", "Reply"},
-        [&](pqxx::transaction_base& tx, std::span<const outbox::Message* const> messages) {
-            std::vector<saga::SagaService::Heard> all;
-            all.reserve(messages.size());
-            for (const auto* message : messages) {
-                all.push_back({hear(*message), message->id, trace_of(*message)});
-            }
-            // Trying again would be refused again: a person has to look at it.
-            const auto heard = service.hear(tx, all);
-            if (!heard) throw outbox::PoisonMessage(heard.error().detail);
-        });
+    consumer.on_batch({"CreatePurchase", "Reply"},
+                      [&](pqxx::transaction_base& tx, outbox::Messages messages) {
+                          std::vector<saga::SagaService::Heard> all;
+                          all.reserve(messages.size());
+                          for (const auto* message : messages) {
+                              all.push_back({hear(*message), message->id, trace_of(*message)});
+                          }
+                          // Trying again would be refused again: a person has to look at it.
+                          const auto heard = service.hear(tx, all);
+                          if (!heard) throw outbox::PoisonMessage(heard.error().detail);
+                      });
 }
 
 }  // namespace http::orchestrator

@@ -1,6 +1,5 @@
 #include "http/order/order_commands.hpp"
 
-#include <span>
 #include <vector>
 
 #include "domain/order/order_service.hpp"
@@ -31,19 +30,19 @@ std::optional<std::int64_t> changed_by(const domain_order::Input& input) {
 std::string order_key(std::int64_t id) { return "get_order:" + std::to_string(id); }
 
 void subscribe_to_saga(outbox::Consumer& consumer, ServiceCache& cache) {
-    consumer.on_batch(
-        {"CreateOrder", "RollbackOrder", "PurchaseResult"},
-        [&cache](pqxx::transaction_base& tx, std::span<const outbox::Message* const> messages) {
-            std::vector<domain_order::Input> inputs;
-            inputs.reserve(messages.size());
-            for (const auto* message : messages) inputs.push_back(input(*message));
-            // Trying again would be refused again: a person has to look at it.
-            const auto heard = domain_order::hear(tx, inputs);
-            if (!heard) throw outbox::PoisonMessage(heard.error().detail);
-            for (const auto& each : inputs) {
-                if (const auto id = changed_by(each)) cache.invalidate_later(order_key(*id));
-            }
-        });
+    consumer.on_batch({"CreateOrder", "RollbackOrder", "PurchaseResult"},
+                      [&cache](pqxx::transaction_base& tx, outbox::Messages messages) {
+                          std::vector<domain_order::Input> inputs;
+                          inputs.reserve(messages.size());
+                          for (const auto* message : messages) inputs.push_back(input(*message));
+                          // Trying again would be refused again: a person has to look at it.
+                          const auto heard = domain_order::hear(tx, inputs);
+                          if (!heard) throw outbox::PoisonMessage(heard.error().detail);
+                          for (const auto& each : inputs) {
+                              if (const auto id = changed_by(each))
+                                  cache.invalidate_later(order_key(*id));
+                          }
+                      });
     cache.settle_after(consumer);
 }
 

@@ -1,6 +1,5 @@
 #include "http/payment/payment_commands.hpp"
 
-#include <span>
 #include <vector>
 
 #include "domain/payment/payment_service.hpp"
@@ -17,8 +16,7 @@ void subscribe_to_saga(outbox::Consumer& consumer, domain_payment::Provider& pro
                        ServiceCache& cache) {
     consumer.on_batch(
         {"CreatePayment", "RollbackPayment"},
-        [&provider, &cache](pqxx::transaction_base& tx,
-                            std::span<const outbox::Message* const> messages) {
+        [&provider, &cache](pqxx::transaction_base& tx, outbox::Messages messages) {
             std::vector<domain_payment::Input> inputs;
             inputs.reserve(messages.size());
             for (const auto* message : messages) {

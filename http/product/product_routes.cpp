@@ -1,7 +1,6 @@
 #include "http/product/product_routes.hpp"
 
 #include <nlohmann/json.hpp>
-#include <span>
 #include <vector>
 
 #include "domain/product/product_events.hpp"
@@ -124,7 +123,7 @@ void add_routes(Dispatcher& dispatcher, ProductService& service, ServiceCache& c
 void subscribe(outbox::Consumer& consumer, ServiceCache& cache) {
     consumer.on_batch(
         {"UpdateProductInventory", "RollbackProductInventory"},
-        [&cache](pqxx::transaction_base& tx, std::span<const outbox::Message* const> messages) {
+        [&cache](pqxx::transaction_base& tx, outbox::Messages messages) {
             std::vector<domain::product::StockInput> inputs;
             inputs.reserve(messages.size());
             for (const auto* message : messages) {
@@ -135,7 +134,7 @@ void subscribe(outbox::Consumer& consumer, ServiceCache& cache) {
                         read(domain::product::read_update_inventory, *message), command(*message)});
                 }
             }
-            for (const auto id : domain::product::hear(tx, inputs))
+            for (const auto& [id, left] : domain::product::hear(tx, inputs))
                 cache.invalidate_later(inventory_key(id));
         });
     cache.settle_after(consumer);

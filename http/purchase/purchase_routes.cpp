@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <span>
 
 #include "http/purchase/event_stream.hpp"
 #include "http/purchase/purchase_request.hpp"
@@ -119,16 +118,16 @@ void add_routes(Dispatcher& dispatcher, Parts& parts) {
 }
 
 void subscribe(outbox::Consumer& consumer, Feed& feed) {
-    consumer.on_batch({"PurchaseResult"}, [](pqxx::transaction_base& tx,
-                                             std::span<const outbox::Message* const> messages) {
-        std::vector<domain::purchase::Change> changes;
-        changes.reserve(messages.size());
-        for (const auto* message : messages)
-            changes.push_back(read(domain::purchase::read_purchase_result, *message));
-        // Trying again would be refused again: a person has to look at it.
-        const auto applied = domain::purchase::apply(tx, changes);
-        if (!applied) throw outbox::PoisonMessage(applied.error().detail);
-    });
+    consumer.on_batch(
+        {"PurchaseResult"}, [](pqxx::transaction_base& tx, outbox::Messages messages) {
+            std::vector<domain::purchase::Change> changes;
+            changes.reserve(messages.size());
+            for (const auto* message : messages)
+                changes.push_back(read(domain::purchase::read_purchase_result, *message));
+            // Trying again would be refused again: a person has to look at it.
+            const auto applied = domain::purchase::apply(tx, changes);
+            if (!applied) throw outbox::PoisonMessage(applied.error().detail);
+        });
     consumer.after_batch([&feed] { feed.look(); });
 }
 

@@ -48,10 +48,9 @@ Consumer::Consumer(ConsumerOptions options)
 Consumer::~Consumer() = default;
 
 Consumer& Consumer::on(std::string type, Handler handler) {
-    return on_batch({std::move(type)},
-                    [handler = std::move(handler)](auto& tx, std::span<const Message* const> some) {
-                        for (const auto* message : some) handler(tx, *message);
-                    });
+    return on_batch({std::move(type)}, [handler = std::move(handler)](auto& tx, Messages some) {
+        for (const auto* message : some) handler(tx, *message);
+    });
 }
 
 Consumer& Consumer::on_batch(const std::vector<std::string>& types, BatchHandler handler) {
