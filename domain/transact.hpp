@@ -1,6 +1,7 @@
 // One transaction around a function, repeated where that is safe.
 //
 //   return transact(pool, [&](pqxx::work& tx) -> tl::expected<OrderId, Refusal> { … });
+//   return query(pool, [&](auto& tx) { return store::find(tx, id); });  // that only reads
 //
 // Commits, unless the function returns a Refusal or throws: then nothing of it stays. Runs the
 // function again, a bounded number of times with growing pauses, when PostgreSQL has certainly
@@ -10,6 +11,7 @@
 #pragma once
 
 #include <exception>
+#include <pqxx/nontransaction>
 #include <pqxx/transaction>
 #include <type_traits>
 
@@ -28,13 +30,13 @@ bool is_retryable(const std::exception& error, Phase phase, const TransactOption
 bool is_connection_loss(const std::exception& error);
 void pause_before(int attempt);
 
-template <class Function>
+template <class Transaction = pqxx::work, class Function>
 auto transact(Pool& pool, Function&& function, TransactOptions options = {}) {
     for (int attempt = 1;; ++attempt) {
         auto phase = Phase::work;
         try {
             const auto connection = pool.acquire();
-            pqxx::work tx{*connection};
+            Transaction tx{*connection};
             auto result = function(tx);
             if constexpr (requires { result.error(); }) {
                 if (!result.has_value()) return result;
@@ -51,6 +53,13 @@ auto transact(Pool& pool, Function&& function, TransactOptions options = {}) {
         }
         pause_before(attempt + 1);
     }
+}
+
+// The same around queries that change nothing: each sees what is committed at its own beginning, as
+// within a transaction, and no BEGIN and COMMIT go to and fro with them.
+template <class Function>
+auto query(Pool& pool, Function&& function) {
+    return transact<pqxx::nontransaction>(pool, function, {.repeatable = true});
 }
 
 }  // namespace domain

@@ -41,11 +41,11 @@ std::string delivery_key(CustomerId id) { return "get_delivery:" + std::to_strin
 }  // namespace
 
 std::optional<Personal> StoredProfiles::personal(CustomerId id) {
-    return transact(pool_, [&](pqxx::work& tx) { return store::personal(tx, id); });
+    return query(pool_, [&](auto& tx) { return store::personal(tx, id); });
 }
 
 std::optional<Delivery> StoredProfiles::delivery(CustomerId id) {
-    return transact(pool_, [&](pqxx::work& tx) { return store::delivery(tx, id); });
+    return query(pool_, [&](auto& tx) { return store::delivery(tx, id); });
 }
 
 tl::expected<void, Refusal> StoredProfiles::change(CustomerId id, const Personal& personal,

@@ -101,7 +101,7 @@ private:
 }  // namespace
 
 std::optional<store::View> find(Pool& pool, OrderId id) {
-    return transact(pool, [&](pqxx::work& tx) { return store::view(tx, id); });
+    return query(pool, [&](auto& tx) { return store::view(tx, id); });
 }
 
 tl::expected<void, Refusal> hear(pqxx::transaction_base& tx, std::span<const Input> inputs) {

@@ -113,11 +113,11 @@ void settle(pqxx::transaction_base& tx, PaymentId id, const Verdict& verdict) {
 void settle_refund(pqxx::transaction_base& tx, PaymentId id) { settle_by(tx, id, given_back); }
 
 std::optional<Payment> find(Pool& pool, PaymentId id) {
-    return transact(pool, [&](pqxx::work& tx) { return store::find(tx, id); });
+    return query(pool, [&](auto& tx) { return store::find(tx, id); });
 }
 
 std::map<std::string, double> overdue(Pool& pool, std::chrono::seconds limit) {
-    return transact(pool, [&](pqxx::work& tx) { return store::overdue(tx, limit); });
+    return query(pool, [&](auto& tx) { return store::overdue(tx, limit); });
 }
 
 }  // namespace domain::payment

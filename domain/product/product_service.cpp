@@ -32,11 +32,11 @@ CategoryId ProductService::create(Category category) {
 }
 
 std::optional<Category> ProductService::find(CategoryId id) {
-    return transact(pool_, [&](pqxx::work& tx) { return store::find(tx, id); });
+    return query(pool_, [&](auto& tx) { return store::find(tx, id); });
 }
 
 std::vector<Category> ProductService::categories(const store::Page& page) {
-    return transact(pool_, [&](pqxx::work& tx) { return store::categories(tx, page); });
+    return query(pool_, [&](auto& tx) { return store::categories(tx, page); });
 }
 
 tl::expected<ProductId, Refusal> ProductService::create(Product product, const Trace& trace) {
@@ -70,15 +70,15 @@ tl::expected<void, Refusal> ProductService::update(ProductId id, const Changes& 
 }
 
 std::optional<Product> ProductService::find(ProductId id) {
-    return transact(pool_, [&](pqxx::work& tx) { return store::find(tx, id); });
+    return query(pool_, [&](auto& tx) { return store::find(tx, id); });
 }
 
 std::vector<Product> ProductService::find(const std::vector<ProductId>& ids) {
-    return transact(pool_, [&](pqxx::work& tx) { return store::find(tx, ids); });
+    return query(pool_, [&](auto& tx) { return store::find(tx, ids); });
 }
 
 std::vector<Product> ProductService::products(const store::Page& page) {
-    return transact(pool_, [&](pqxx::work& tx) { return store::products(tx, page); });
+    return query(pool_, [&](auto& tx) { return store::products(tx, page); });
 }
 
 }  // namespace domain::product

@@ -35,7 +35,7 @@ tl::expected<std::optional<PurchaseId>, Refusal> PurchaseService::find_first(
     const PlacePurchase& command) {
     using Found = tl::expected<std::optional<PurchaseId>, Refusal>;
     if (command.idempotency_key.empty()) return std::nullopt;
-    return transact(pool_, [&](pqxx::work& tx) -> Found {
+    return query(pool_, [&](auto& tx) -> Found {
         const auto first = store::find_by_key(tx, command.customer, command.idempotency_key);
         if (!first) return std::nullopt;
         return repeat(first->purchase, command);
@@ -66,21 +66,21 @@ tl::expected<PurchaseId, Refusal> PurchaseService::place(const PlacePurchase& co
 }
 
 std::optional<store::View> PurchaseService::find(PurchaseId id, CustomerId customer) {
-    auto view = transact(pool_, [&](pqxx::work& tx) { return store::find(tx, id); });
+    auto view = query(pool_, [&](auto& tx) { return store::find(tx, id); });
     if (view && view->purchase.customer != customer) return std::nullopt;
     return view;
 }
 
 std::optional<PurchaseId> PurchaseService::newest(CustomerId customer) {
-    return transact(pool_, [&](pqxx::work& tx) { return store::newest(tx, customer); });
+    return query(pool_, [&](auto& tx) { return store::newest(tx, customer); });
 }
 
 std::vector<store::Event> PurchaseService::events(PurchaseId id, std::int64_t after, int limit) {
-    return transact(pool_, [&](pqxx::work& tx) { return store::events(tx, id, after, limit); });
+    return query(pool_, [&](auto& tx) { return store::events(tx, id, after, limit); });
 }
 
 std::map<PurchaseId, std::int64_t> PurchaseService::last_seqs(const std::vector<PurchaseId>& ids) {
-    return transact(pool_, [&](pqxx::work& tx) { return store::last_seqs(tx, ids); });
+    return query(pool_, [&](auto& tx) { return store::last_seqs(tx, ids); });
 }
 
 int forget_events(Pool& pool, std::chrono::days keep, int most) {
