@@ -8,7 +8,7 @@ namespace domain {
 namespace {
 
 std::uint64_t random_bits() {
-    std::random_device device;
+    thread_local std::random_device device;
     std::uint64_t bits = 0;
     while (bits == 0) bits = std::uint64_t{device()} << 32 | device();
     return bits;

@@ -50,6 +50,10 @@ void GrpcServer::start() {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();  // links the library
     grpc::ServerBuilder builder;
     if (!options_.reflection) builder.SetOption(std::make_unique<WithoutReflection>());
+    // Threads that wait for calls stay: by default one ends and another begins at nearly each call.
+    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1)
+        .SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1)
+        .SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, options_.threads / 4);
     grpc::ResourceQuota quota{options_.service};
     quota.SetMaxThreads(options_.threads);
     int port = 0;

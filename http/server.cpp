@@ -192,7 +192,10 @@ private:
         using httplib::Server;
         server_.set_pre_routing_handler([this](const auto& request, auto& response) {
             // It would be applied to the answer of any method, after the effect; ours are whole.
-            const_cast<httplib::Request&>(request).ranges.clear();
+            auto& taken = const_cast<httplib::Request&>(request);
+            taken.ranges.clear();
+            // It would be packed on the spot, however short: the edge's to do, where it pays.
+            taken.headers.erase("Accept-Encoding");
             if (const auto fault = framing_fault(request)) {
                 const Problem problem{400, "the request has " + *fault, {}, {}, true};
                 reply(request, dispatcher_.refuse(translate(request, options_.proxy), problem),

@@ -8,13 +8,13 @@ namespace domain::purchase::store {
 namespace {
 
 constexpr auto insert_purchase = R"(
-insert into purchases (id, customer_id, currency_code, amount, idempotency_key)
-values ($1, $2, $3, $4, nullif($5, ''))
-on conflict (customer_id, idempotency_key) do nothing)";
-
-constexpr auto insert_items = R"(
+with purchase as (
+    insert into purchases (id, customer_id, currency_code, amount, idempotency_key)
+    values ($1, $2, $3, $4, nullif($5, ''))
+    on conflict (customer_id, idempotency_key) do nothing
+    returning id)
 insert into purchase_items (purchase_id, product_id, quantity, price)
-select $1, * from unnest($2::bigint[], $3::bigint[], $4::bigint[]))";
+select p.id, i.* from purchase p, unnest($6::bigint[], $7::bigint[], $8::bigint[]) i)";
 
 constexpr auto select_by_key = R"(
 select id from purchases where customer_id = $1 and idempotency_key = $2)";
@@ -63,19 +63,17 @@ State state(int status, int step, std::optional<bool> success) {
 
 bool insert(pqxx::transaction_base& tx, const Purchase& purchase,
             const std::string& idempotency_key) {
-    const auto inserted =
-        tx.exec(insert_purchase, pqxx::params{purchase.id.value, purchase.customer.value,
-                                              purchase.amount.currency.code(),
-                                              purchase.amount.minor, idempotency_key});
-    if (inserted.affected_rows() == 0) return false;
     std::vector<std::int64_t> products, quantities, prices;
     for (const auto& item : purchase.items) {
         products.push_back(item.product.value);
         quantities.push_back(item.quantity);
         prices.push_back(item.price);
     }
-    tx.exec(insert_items, pqxx::params{purchase.id.value, products, quantities, prices}).no_rows();
-    return true;
+    const auto inserted = tx.exec(
+        insert_purchase,
+        pqxx::params{purchase.id.value, purchase.customer.value, purchase.amount.currency.code(),
+                     purchase.amount.minor, idempotency_key, products, quantities, prices});
+    return inserted.affected_rows() > 0;
 }
 
 std::optional<View> find(pqxx::transaction_base& tx, PurchaseId id) {

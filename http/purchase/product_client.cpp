@@ -1,6 +1,5 @@
 #include "http/purchase/product_client.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <stdexcept>
@@ -51,37 +50,22 @@ std::int64_t whole(std::uint64_t number) {
     return static_cast<std::int64_t>(number);
 }
 
-tl::expected<Offers, Problem> read_statuses(const product::CheckProductsResponse& response) {
+// What does not exist is not among them.
+Offers read_offers(const product::GetProductsResponse& response,
+                   const domain::purchase::PlacePurchase& command) {
     Offers offers;
-    for (const auto& each : response.statuses()) {
-        if (each.status() == product::NOT_FOUND) continue;
-        if (each.status() != product::OK && each.status() != product::NOT_ENOUGH)
-            return tl::unexpected(away("it has trouble of its own"));
-        offers.emplace(domain::ProductId{whole(each.product_id())},
-                       Offer{.in_stock = each.status() == product::OK,
-                             .price = whole(each.price()),
-                             .category = 0,
-                             .name = {},
-                             .brand_name = {},
-                             .description = {}});
+    for (const auto& each : response.products()) {
+        const domain::ProductId id{whole(each.id())};
+        const auto wanted = command.wanted.find(id);
+        if (wanted == command.wanted.end()) continue;
+        offers.emplace(id, Offer{.in_stock = whole(each.inventory()) >= wanted->second.quantity,
+                                 .price = whole(each.price()),
+                                 .category = whole(each.category()),
+                                 .name = each.name(),
+                                 .brand_name = each.brand_name(),
+                                 .description = each.description()});
     }
     return offers;
-}
-
-// One that has gone meanwhile is unknown.
-Offers named(const Offers& offers, const product::GetProductsResponse& response) {
-    Offers all;
-    for (const auto& each : response.products()) {
-        const auto found = offers.find(domain::ProductId{whole(each.id())});
-        if (found == offers.end()) continue;
-        auto offer = found->second;
-        offer.category = whole(each.category());
-        offer.name = each.name();
-        offer.brand_name = each.brand_name();
-        offer.description = each.description();
-        all.emplace(found->first, std::move(offer));
-    }
-    return all;
 }
 
 }  // namespace
@@ -105,30 +89,15 @@ ProductClient::~ProductClient() = default;
 
 tl::expected<Offers, Problem> ProductClient::offers(const domain::purchase::PlacePurchase& command,
                                                     const domain::Trace& trace) const {
-    product::CheckProductsRequest question;
-    product::GetProductsRequest names;
-    for (const auto& [product, wanted] : command.wanted) {
-        auto& item = *question.add_items();
-        item.set_product_id(static_cast<std::uint64_t>(product.value));
-        item.set_quantity(static_cast<std::uint64_t>(wanted.quantity));
-        names.add_product_ids(item.product_id());
-    }
-    product::CheckProductsResponse statuses;
-    const auto checked = ask(trace, stub_->security(), [&](grpc::ClientContext& context) {
-        return (**stub_).CheckProducts(&context, question, &statuses);
+    product::GetProductsRequest question;
+    for (const auto& [product, wanted] : command.wanted)
+        question.add_product_ids(static_cast<std::uint64_t>(product.value));
+    product::GetProductsResponse answer;
+    const auto asked = ask(trace, stub_->security(), [&](grpc::ClientContext& context) {
+        return (**stub_).GetProducts(&context, question, &answer);
     });
-    if (!checked) return tl::unexpected(checked.error());
-    auto offers = read_statuses(statuses);
-    if (!offers || offers->size() != command.wanted.size() ||
-        !std::ranges::all_of(*offers, [](const auto& offer) { return offer.second.in_stock; })) {
-        return offers;
-    }
-    product::GetProductsResponse products;
-    const auto got = ask(trace, stub_->security(), [&](grpc::ClientContext& context) {
-        return (**stub_).GetProducts(&context, names, &products);
-    });
-    if (!got) return tl::unexpected(got.error());
-    return named(*offers, products);
+    if (!asked) return tl::unexpected(asked.error());
+    return read_offers(answer, command);
 }
 
 }  // namespace http::purchase

@@ -19,8 +19,8 @@ public:
         std::uint64_t price, inventory;
     };
 
-    grpc::Status CheckProducts(grpc::ServerContext*, const product::CheckProductsRequest* request,
-                               product::CheckProductsResponse* response) override {
+    grpc::Status GetProducts(grpc::ServerContext*, const product::GetProductsRequest* request,
+                             product::GetProductsResponse* response) override {
         std::unique_lock lock(mutex);
         ++asked;
         if (refusals > 0) {
@@ -28,34 +28,17 @@ public:
             return {grpc::UNAVAILABLE, "not now"};
         }
         released.wait(lock, [&] { return !held; });
-        for (const auto& item : request->items()) {
-            auto& status = *response->add_statuses();
-            status.set_product_id(item.product_id());
-            const auto found = products.find(item.product_id());
-            if (found == products.end()) {
-                status.set_status(product::NOT_FOUND);
-                continue;
-            }
-            status.set_price(found->second.price);
-            status.set_status(found->second.inventory < item.quantity() ? product::NOT_ENOUGH
-                                                                        : product::OK);
-        }
-        return grpc::Status::OK;
-    }
-
-    grpc::Status GetProducts(grpc::ServerContext*, const product::GetProductsRequest* request,
-                             product::GetProductsResponse* response) override {
-        const std::scoped_lock lock(mutex);
         for (const auto id : request->product_ids()) {
-            const auto& known = products.at(id);
+            const auto found = products.find(id);
+            if (found == products.end()) continue;
             auto& each = *response->add_products();
             each.set_id(id);
             each.set_category(3);
             each.set_name(std::format("Product {}", id));
             each.set_brand_name("Quillworks");
             each.set_description("As good as new");
-            each.set_price(known.price);
-            each.set_inventory(known.inventory);
+            each.set_price(found->second.price);
+            each.set_inventory(found->second.inventory);
         }
         return grpc::Status::OK;
     }

@@ -36,7 +36,7 @@ public:
     void release();
     void start();
     void stop();
-    int asked() const;  // calls of CheckProducts
+    int asked() const;  // how often
 
 private:
     class Server;
