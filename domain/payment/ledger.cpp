@@ -8,7 +8,7 @@
 namespace domain::payment {
 namespace {
 
-constexpr auto book = "select payment.book($1, $2, nullif($3, ''), $4, $5, $6, $7)";
+constexpr auto book_all = "select payment.book($1, $2, $3, $4, $5, $6, $7)";
 constexpr auto sales = "sales";
 
 std::string key(const char* what, const Payment& payment) {
@@ -19,30 +19,46 @@ std::string customer(const Payment& payment) {
     return std::format("customer:{}", payment.customer.value);
 }
 
-}  // namespace
-
-std::optional<Verdict> Ledger::take_within(pqxx::transaction_base& tx, const Payment& payment) {
-    tx.exec(book, pqxx::params{key("take", payment), payment.id.value, "", customer(payment), sales,
-                               payment.amount.currency.code(), payment.amount.minor})
-        .one_row();
-    return Taken{key("take", payment)};
+// From the customers to the sales; or back, which reverses it.
+void book(pqxx::transaction_base& tx, std::span<const Payment> payments, bool back) {
+    if (payments.empty()) return;
+    std::vector<std::string> keys, reverses, from, to, currencies;
+    std::vector<std::int64_t> ids, amounts;
+    for (const auto& payment : payments) {
+        keys.push_back(key(back ? "refund" : "take", payment));
+        ids.push_back(payment.id.value);
+        reverses.push_back(back ? key("take", payment) : "");
+        from.push_back(back ? sales : customer(payment));
+        to.push_back(back ? customer(payment) : sales);
+        currencies.emplace_back(payment.amount.currency.code());
+        amounts.push_back(payment.amount.minor);
+    }
+    tx.exec(book_all, pqxx::params{keys, ids, reverses, from, to, currencies, amounts}).one_row();
 }
 
-bool Ledger::refund_within(pqxx::transaction_base& tx, const Payment& payment) {
-    tx.exec(book,
-            pqxx::params{key("refund", payment), payment.id.value, key("take", payment), sales,
-                         customer(payment), payment.amount.currency.code(), payment.amount.minor})
-        .one_row();
+}  // namespace
+
+std::vector<Verdict> Ledger::take_within(pqxx::transaction_base& tx,
+                                         std::span<const Payment> payments) {
+    book(tx, payments, false);
+    std::vector<Verdict> verdicts;
+    verdicts.reserve(payments.size());
+    for (const auto& payment : payments) verdicts.emplace_back(Taken{key("take", payment)});
+    return verdicts;
+}
+
+bool Ledger::refund_within(pqxx::transaction_base& tx, std::span<const Payment> payments) {
+    book(tx, payments, true);
     return true;
 }
 
 Verdict Ledger::take(const Payment& payment) {
-    return transact(pool_, [&](pqxx::work& tx) { return take_within(tx, payment).value(); },
+    return transact(pool_, [&](pqxx::work& tx) { return take_within(tx, {&payment, 1}).front(); },
                     {.repeatable = true});
 }
 
 void Ledger::refund(const Payment& payment) {
-    transact(pool_, [&](pqxx::work& tx) { return refund_within(tx, payment); },
+    transact(pool_, [&](pqxx::work& tx) { return refund_within(tx, {&payment, 1}); },
              {.repeatable = true});
 }
 

@@ -14,8 +14,9 @@ public:
     std::string_view name() const override { return "ledger"; }
     Verdict take(const Payment& payment) override;
     void refund(const Payment& payment) override;
-    std::optional<Verdict> take_within(pqxx::transaction_base& tx, const Payment& payment) override;
-    bool refund_within(pqxx::transaction_base& tx, const Payment& payment) override;
+    std::vector<Verdict> take_within(pqxx::transaction_base& tx,
+                                     std::span<const Payment> payments) override;
+    bool refund_within(pqxx::transaction_base& tx, std::span<const Payment> payments) override;
 
 private:
     Pool& pool_;

@@ -2,6 +2,8 @@
 
 #include <map>
 #include <outbox/append.hpp>
+#include <ranges>
+#include <set>
 #include <vector>
 
 #include "domain/payment/payment_store.hpp"
@@ -13,97 +15,119 @@ namespace {
 constexpr auto create_payment = "CreatePayment";
 constexpr auto rollback_payment = "RollbackPayment";
 
-using Replies = std::vector<outbox::Event>;
-
-// To the command that was heard just now, and to those that could not be answered before.
-void tell(Replies& replies, const Payment& before, const Payment& now, Command command,
-          std::string_view heard) {
-    const auto reply_to = [&](const char* type, auto answer) {
-        const auto outcome = answer(now);
-        if (!outcome || (heard != type && answer(before))) return;
-        command.type = type;
-        replies.push_back(reply(command, *outcome));
-    };
-    reply_to(create_payment, answer_to_create);
-    reply_to(rollback_payment, answer_to_rollback);
+std::optional<Outcome> answer_to(std::string_view type, const Payment& payment) {
+    return type == create_payment ? answer_to_create(payment) : answer_to_rollback(payment);
 }
 
-// As far as the provider can go within this transaction.
-Payment advance(pqxx::transaction_base& tx, Payment payment, Provider& provider) {
-    if (payment.provider != provider.name()) return payment;
-    if (waits(payment) && !payment.taken) {
-        if (const auto verdict = provider.take_within(tx, payment))
-            payment = heard(std::move(payment), *verdict);
-    }
-    if (waits(payment) && payment.taken && provider.refund_within(tx, payment))
-        payment = given_back(std::move(payment));
-    return payment;
+const Command& command_of(const Input& input) {
+    return std::visit([](const auto& each) -> const Command& { return each.command; }, input);
 }
 
-// What commands make of payments; their replies leave together.
+PaymentId payment_of(const Input& input) { return PaymentId{command_of(input).id.value}; }
+
+// The payments that some commands are about, as they were found and as they become.
 class Desk {
 public:
-    Desk(pqxx::transaction_base& tx, Provider& provider) : tx_{tx}, provider_{provider} {}
+    Desk(pqxx::transaction_base& tx, std::span<const Input> inputs, Provider& provider)
+        : tx_{tx}, provider_{provider}, limits_{store::limits(tx)} {
+        std::set<PaymentId> ids;
+        for (const auto& input : inputs) ids.insert(payment_of(input));
+        found_ = payments_ = store::lock(tx, ids);
+    }
 
     void operator()(const Create& input) {
-        const auto& [demand, command] = input;
-        const auto asked = ask(demand, limit(demand.amount.currency), provider_.name());
-        if (store::insert(tx_, asked))
-            return change(asked, advance(tx_, asked, provider_), command, create_payment);
-        const auto before = store::lock(tx_, asked.id).value();
-        tell(replies_, before, before, command, create_payment);
+        const auto& demand = input.demand;
+        const auto limit = limits_.find(demand.amount.currency);
+        payments_.try_emplace(
+            demand.id,
+            ask(demand, limit == limits_.end() ? Limit{} : limit->second, provider_.name()));
     }
     void operator()(const RollBack& input) {
-        // The tombstone first: a payment that comes at this moment waits for it, or it for the
-        // payment.
-        const auto none = tombstone(PaymentId{input.command.id.value});
-        if (store::insert(tx_, none))
-            return tell(replies_, none, none, input.command, rollback_payment);
-        const auto before = store::lock(tx_, none.id).value();
-        change(before, advance(tx_, roll_back(before), provider_), input.command, rollback_payment);
+        const PaymentId id{input.command.id.value};
+        const auto [at, unknown] = payments_.try_emplace(id, tombstone(id));
+        if (!unknown) at->second = roll_back(at->second);
     }
-    void answer() { outbox::append(tx_, replies_); }
+
+    // As far as the provider can go within this transaction.
+    void advance() {
+        const auto untaken = waiting(false);
+        for (const auto& [payment, verdict] :
+             std::views::zip(untaken, provider_.take_within(tx_, untaken)))
+            payments_.at(payment.id) = heard(payment, verdict);
+        const auto taken = waiting(true);
+        if (!provider_.refund_within(tx_, taken)) return;
+        for (const auto& payment : taken) payments_.at(payment.id) = given_back(payment);
+    }
+
+    // The commands' answers are what has become of their payments.
+    void write(std::span<const Input> inputs) {
+        std::vector<Payment> added, changed;
+        for (const auto& [id, payment] : payments_) {
+            const auto before = found_.find(id);
+            if (before == found_.end()) {
+                added.push_back(payment);
+            } else if (payment != before->second) {
+                changed.push_back(payment);
+            }
+        }
+        store::insert(tx_, added);
+        store::save(tx_, changed);
+        std::map<PaymentId, Command> open;
+        std::vector<outbox::Event> replies;
+        for (const auto& input : inputs) {
+            const auto& payment = payments_.at(payment_of(input));
+            const auto& command = command_of(input);
+            if (const auto outcome = answer_to(command.type, payment))
+                replies.push_back(reply(command, *outcome));
+            if (waits(payment)) open.insert_or_assign(payment.id, command);
+        }
+        store::keep(tx_, open);
+        outbox::append(tx_, replies);
+    }
 
 private:
-    Limit limit(Currency currency) {
-        const auto known = limits_.find(currency);
-        return known != limits_.end()
-                   ? known->second
-                   : limits_.emplace(currency, store::limit(tx_, currency)).first->second;
-    }
-    void change(const Payment& before, const Payment& now, const Command& command,
-                std::string_view heard) {
-        if (now != before) store::save(tx_, now);
-        if (waits(now)) store::keep(tx_, command);
-        tell(replies_, before, now, command, heard);
+    std::vector<Payment> waiting(bool taken) const {
+        std::vector<Payment> found;
+        for (const auto& [id, payment] : payments_) {
+            if (waits(payment) && payment.taken == taken && payment.provider == provider_.name())
+                found.push_back(payment);
+        }
+        return found;
     }
 
     pqxx::transaction_base& tx_;
     Provider& provider_;
-    std::map<Currency, Limit> limits_;
-    Replies replies_;
+    std::map<Currency, Money> limits_;
+    std::map<PaymentId, Payment> found_, payments_;
 };
 
 template <class Decide>
 void settle_by(pqxx::transaction_base& tx, PaymentId id, Decide decide) {
-    const auto before = store::lock(tx, id);
-    if (!before) return;
-    const auto now = decide(*before);
-    if (now == *before) return;
-    const auto command = store::kept(tx, id);
+    const auto found = store::lock(tx, {id});
+    if (found.empty()) return;
+    const auto& before = found.at(id);
+    const Payment now = decide(before);
+    if (now == before) return;
+    auto command = store::kept(tx, id);
     if (!command) return;
-    store::save(tx, now);
-    Replies replies;
-    tell(replies, *before, now, *command, {});
+    store::save(tx, {&now, 1});
+    std::vector<outbox::Event> replies;
+    for (const auto* type : {create_payment, rollback_payment}) {
+        const auto outcome = answer_to(type, now);
+        if (!outcome || answer_to(type, before)) continue;
+        command->type = type;
+        replies.push_back(reply(*command, *outcome));
+    }
     outbox::append(tx, replies);
 }
 
 }  // namespace
 
 void hear(pqxx::transaction_base& tx, std::span<const Input> inputs, Provider& provider) {
-    Desk desk{tx, provider};
+    Desk desk{tx, inputs, provider};
     for (const auto& input : inputs) std::visit([&](const auto& each) { desk(each); }, input);
-    desk.answer();
+    desk.advance();
+    desk.write(inputs);
 }
 
 void settle(pqxx::transaction_base& tx, PaymentId id, const Verdict& verdict) {

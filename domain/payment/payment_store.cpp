@@ -2,32 +2,44 @@
 
 #include <nlohmann/json.hpp>
 #include <pqxx/pqxx>
+#include <utility>
+
+#include "domain/numbers.hpp"
 
 namespace domain::payment::store {
 namespace {
 
-constexpr auto select_limit = R"(
-select most from payment_limit where currency_code = $1)";
+constexpr auto select_limits = R"(
+select currency_code, most from payment_limit)";
 
-constexpr auto insert_payment = R"(
-insert into payments (id, customer_id, currency_code, amount, status, decline_reason,
-                      provider, taken, rolled_back, due_at)
-values ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8, $9, case when $10 then clock_timestamp() end)
+constexpr auto insert_payments = R"(
+insert into payments (id, customer_id, currency_code, amount, status, decline_reason, provider,
+                      reference, taken, rolled_back, due_at)
+select p.id, p.customer_id, p.currency_code, p.amount, p.status, nullif(p.decline_reason, ''), p.provider,
+       p.reference, p.taken, p.rolled_back, case when p.waits then clock_timestamp() end
+from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::bool[], $7::bool[],
+            $8::bigint[], $9::text[], $10::bigint[], $11::text[])
+     p (id, status, decline_reason, reference, taken, rolled_back, waits,
+        customer_id, currency_code, amount, provider)
+order by p.id
 on conflict (id) do nothing)";
 
 constexpr auto select_for_update = R"(
-select from payments where id = $1 for update)";
+select id, customer_id, currency_code, amount, status, coalesce(decline_reason, ''),
+       provider, reference, taken, rolled_back
+from payments where id = any ($1) order by id for update)";
 
 constexpr auto select_payment = R"(
 select id, customer_id, currency_code, amount, status, coalesce(decline_reason, ''),
        provider, reference, taken, rolled_back
 from payments where id = $1)";
 
-constexpr auto move_payment = R"(
-select payment.move($1, $2, nullif($3, ''), $4, $5, $6, $7))";
+constexpr auto move_payments = R"(
+select payment.move($1, $2, $3, $4, $5, $6, $7))";
 
 constexpr auto update_kept = R"(
-update payments set purchase = $2::json, headers = $3::jsonb where id = $1)";
+update payments p set purchase = c.purchase::json, headers = c.headers::jsonb
+from unnest($1::bigint[], $2::text[], $3::text[]) c (id, purchase, headers) where p.id = c.id)";
 
 constexpr auto select_kept = R"(
 select purchase::text, headers::text from payments where id = $1 and purchase is not null)";
@@ -72,21 +84,45 @@ Payment to_payment(const pqxx::row& row) {
                    rolled_back};
 }
 
+// What insert and save both write: arrays, one a column.
+struct States {
+    explicit States(std::span<const Payment> payments) {
+        for (const auto& payment : payments) {
+            ids.push_back(payment.id.value);
+            statuses.emplace_back(to_string(payment.status));
+            reasons.push_back(payment.decline_reason);
+            references.push_back(payment.reference);
+            taken.push_back(pqxx::to_string(payment.taken));
+            rolled_back.push_back(pqxx::to_string(payment.rolled_back));
+            waiting.push_back(pqxx::to_string(waits(payment)));
+        }
+    }
+    pqxx::params params() const {
+        return {ids, statuses, reasons, references, taken, rolled_back, waiting};
+    }
+
+    std::vector<std::int64_t> ids;
+    std::vector<std::string> statuses, reasons, references, taken, rolled_back, waiting;
+};
+
 }  // namespace
 
-Limit limit(pqxx::transaction_base& tx, Currency currency) {
-    const auto row = tx.exec(select_limit, pqxx::params{currency.code()}).opt_row();
-    if (!row) return std::nullopt;
-    return Money{(*row)[0].as<std::int64_t>(), currency};
+std::map<Currency, Money> limits(pqxx::transaction_base& tx) {
+    std::map<Currency, Money> found;
+    for (const auto& [code, most] : tx.query<std::string, std::int64_t>(select_limits)) {
+        const auto currency = Currency::parse(code).value();
+        found.emplace(currency, Money{most, currency});
+    }
+    return found;
 }
 
-bool insert(pqxx::transaction_base& tx, const Payment& payment) {
-    const auto inserted = tx.exec(
-        insert_payment,
-        pqxx::params{payment.id.value, payment.customer.value, payment.amount.currency.code(),
-                     payment.amount.minor, to_string(payment.status), payment.decline_reason,
-                     payment.provider, payment.taken, payment.rolled_back, waits(payment)});
-    return inserted.affected_rows() == 1;
+std::map<PaymentId, Payment> lock(pqxx::transaction_base& tx, const std::set<PaymentId>& ids) {
+    std::map<PaymentId, Payment> found;
+    for (const auto& row : tx.exec(select_for_update, pqxx::params{numbers(ids)})) {
+        const auto payment = to_payment(row);
+        found.emplace(payment.id, payment);
+    }
+    return found;
 }
 
 std::optional<Payment> find(pqxx::transaction_base& tx, PaymentId id) {
@@ -95,23 +131,37 @@ std::optional<Payment> find(pqxx::transaction_base& tx, PaymentId id) {
     return to_payment(*row);
 }
 
-std::optional<Payment> lock(pqxx::transaction_base& tx, PaymentId id) {
-    // Locked by a statement of its own: the next one sees what the lock's former holder committed.
-    if (tx.exec(select_for_update, pqxx::params{id.value}).empty()) return std::nullopt;
-    return find(tx, id);
+void insert(pqxx::transaction_base& tx, std::span<const Payment> payments) {
+    if (payments.empty()) return;
+    std::vector<std::int64_t> customers, amounts;
+    std::vector<std::string> currencies, providers;
+    for (const auto& payment : payments) {
+        customers.push_back(payment.customer.value);
+        currencies.emplace_back(payment.amount.currency.code());
+        amounts.push_back(payment.amount.minor);
+        providers.push_back(payment.provider);
+    }
+    const auto inserted =
+        tx.exec(insert_payments,
+                pqxx::params{States{payments}.params(), customers, currencies, amounts, providers});
+    if (std::cmp_less(inserted.affected_rows(), payments.size()))
+        throw pqxx::serialization_failure{"another transaction inserted a payment", "", "40001"};
 }
 
-void save(pqxx::transaction_base& tx, const Payment& payment) {
-    tx.exec(move_payment,
-            pqxx::params{payment.id.value, to_string(payment.status), payment.decline_reason,
-                         payment.reference, payment.taken, payment.rolled_back, waits(payment)})
-        .one_row();
+void save(pqxx::transaction_base& tx, std::span<const Payment> payments) {
+    if (!payments.empty()) tx.exec(move_payments, States{payments}.params()).one_row();
 }
 
-void keep(pqxx::transaction_base& tx, const Command& command) {
-    tx.exec(update_kept, pqxx::params{command.id.value, command.purchase,
-                                      nlohmann::json(command.headers).dump()})
-        .no_rows();
+void keep(pqxx::transaction_base& tx, const std::map<PaymentId, Command>& commands) {
+    if (commands.empty()) return;
+    std::vector<std::int64_t> ids;
+    std::vector<std::string> purchases, headers;
+    for (const auto& [id, command] : commands) {
+        ids.push_back(id.value);
+        purchases.push_back(command.purchase);
+        headers.push_back(nlohmann::json(command.headers).dump());
+    }
+    tx.exec(update_kept, pqxx::params{ids, purchases, headers}).no_rows();
     tx.exec("notify payment_due").no_rows();
 }
 

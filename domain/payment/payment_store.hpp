@@ -5,6 +5,8 @@
 #include <map>
 #include <optional>
 #include <pqxx/transaction_base>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,23 +16,24 @@
 
 namespace domain::payment::store {
 
-Limit limit(pqxx::transaction_base& tx, Currency currency);
+// The most that one payment may take, in each currency that is supported.
+std::map<Currency, Money> limits(pqxx::transaction_base& tx);
 
-// False, and nothing inserted, when the purchase has its payment already, or a tombstone of it.
-// Waits for another transaction that inserts one.
-bool insert(pqxx::transaction_base& tx, const Payment& payment);
+// Locks the rows until the transaction ends.
+std::map<PaymentId, Payment> lock(pqxx::transaction_base& tx, const std::set<PaymentId>& ids);
 
 std::optional<Payment> find(pqxx::transaction_base& tx, PaymentId id);
 
-// Locks the row until the transaction ends.
-std::optional<Payment> lock(pqxx::transaction_base& tx, PaymentId id);
+// Payments that were not there. Waits for another transaction that inserts one of them, and throws
+// serialization_failure: it is there now.
+void insert(pqxx::transaction_base& tx, std::span<const Payment> payments);
 
-// What may change of it; the provider is due at once if the payment waits for it.
-void save(pqxx::transaction_base& tx, const Payment& payment);
+// What may change of them; the provider is due at once for those that wait for it.
+void save(pqxx::transaction_base& tx, std::span<const Payment> payments);
 
-// The command that waits for the provider, for the replies to come; wakes a teller. Nothing is kept
-// of a payment that never waited.
-void keep(pqxx::transaction_base& tx, const Command& command);
+// Of each payment that waits for the provider its last command, for the replies to come; wakes a
+// teller. Nothing is kept of a payment that never waited.
+void keep(pqxx::transaction_base& tx, const std::map<PaymentId, Command>& commands);
 std::optional<Command> kept(pqxx::transaction_base& tx, PaymentId id);
 
 // Payments for which the provider is due, at most `most`; nobody else gets them until the lease has

@@ -7,11 +7,10 @@
 // throw when the answer is not known: repeat them later. Thread-safe.
 #pragma once
 
-#include <optional>
 #include <pqxx/transaction_base>
-#include <string>
+#include <span>
 #include <string_view>
-#include <variant>
+#include <vector>
 
 #include "domain/payment/payment.hpp"
 
@@ -28,12 +27,13 @@ public:
     // Of what was taken; the payment has the reference that came with the verdict.
     virtual void refund(const Payment& payment) = 0;
 
-    // The same within the caller's transaction, for books that are kept in its database. The others
-    // do nothing and return nullopt or false: they are called when the transaction has committed.
-    virtual std::optional<Verdict> take_within(pqxx::transaction_base&, const Payment&) {
-        return std::nullopt;
+    // The same within the caller's transaction, for books that are kept in its database: all of
+    // them, with a verdict on each. The others do nothing and return no verdicts, or false: they
+    // are called when the transaction has committed.
+    virtual std::vector<Verdict> take_within(pqxx::transaction_base&, std::span<const Payment>) {
+        return {};
     }
-    virtual bool refund_within(pqxx::transaction_base&, const Payment&) { return false; }
+    virtual bool refund_within(pqxx::transaction_base&, std::span<const Payment>) { return false; }
 };
 
 }  // namespace domain::payment

@@ -1,6 +1,7 @@
 // Payment in the purchase saga, by commands from Kafka, with the local ledger.
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <random>
 
@@ -18,7 +19,27 @@ class PaymentParticipant : public ParticipantTest {
 protected:
     PaymentParticipant() : ParticipantTest{"payment"} {
         start([this](outbox::Consumer& consumer) {
-            http::payment::subscribe_to_saga(consumer, ledger, cache_);
+            http::payment::subscribe_to_saga(consumer, ledger_, cache_);
+        });
+    }
+    using Input = domain::payment::Input;
+    static domain::Command told(std::int64_t id, const char* type) {
+        return {domain::PurchaseId{id}, type, "null", {{"traceparent", "00-1"}}};
+    }
+    // Its customer is one of three, who have no account in the books before.
+    static Input create(std::int64_t id, std::int64_t amount) {
+        return domain::payment::Create{{domain::PaymentId{id},
+                                        domain::CustomerId{id % 3 + 1},
+                                        {amount, domain::Currency::parse("EUR").value()}},
+                                       told(id, "CreatePayment")};
+    }
+    static Input roll_back(std::int64_t id) {
+        return domain::payment::RollBack{told(id, "RollbackPayment")};
+    }
+    void hear(const std::vector<Input>& batch) {
+        transact(pool_, [&](pqxx::work& tx) {
+            domain::payment::hear(tx, batch, ledger_);
+            return true;
         });
     }
     std::int64_t sales() {
@@ -38,7 +59,7 @@ protected:
                   0);
     }
 
-    domain::payment::Ledger ledger{pool_};
+    domain::payment::Ledger ledger_{pool_};
 };
 
 TEST_F(PaymentParticipant, TakesWithinTheLimitAndDeclinesOtherwise) {
@@ -73,6 +94,61 @@ TEST_F(PaymentParticipant, RefusesAPaymentThatWasRolledBackBeforeItCame) {
                                   "payment was asked for",
                                   "RollbackPayment 1 yes"}));
     EXPECT_EQ(entries(), 0);
+}
+
+TEST_F(PaymentParticipant, ActsOnTheCommandsOfOnePaymentInABatchInTheirOrder) {
+    hear({create(1, 500), roll_back(1), create(1, 500), roll_back(2), create(2, 500),
+          create(3, 50'001), roll_back(3), create(3, 50'001), create(4, 500), create(4, 500)});
+    const std::string over =
+        "CreatePayment 3 no: the amount is over the limit of 50000 EUR minor units";
+    const std::string late =
+        "CreatePayment 2 no: purchase 2 was rolled back before its payment was asked for";
+    EXPECT_EQ(answers(),
+              (Answers{"CreatePayment 1 yes", "RollbackPayment 1 yes", "CreatePayment 1 yes",
+                       "RollbackPayment 2 yes", late, over, "RollbackPayment 3 yes", over,
+                       "CreatePayment 4 yes", "CreatePayment 4 yes"}));
+    EXPECT_EQ(status(1), "REFUNDED");
+    EXPECT_EQ(status(2), "CANCELLED");
+    EXPECT_EQ(status(3), "DECLINED");
+    EXPECT_EQ(status(4), "TAKEN");
+    EXPECT_EQ(entries(), 3);
+    hear({roll_back(4), create(5, 70), create(4, 500), roll_back(5)});
+    EXPECT_EQ(answers().size(), 14U);
+    EXPECT_EQ(entries(), 6);
+    EXPECT_EQ(sales(), 0);
+    expect_conservation();
+}
+
+// Two sessions, the same new payments in opposite orders: one of them waits, and finds them then.
+TEST_F(PaymentParticipant, HearsOverlappingBatchesWithoutADeadlock) {
+    constexpr std::int64_t rounds = 20, size = 10;
+    std::atomic<int> deadlocks = 0;
+    const auto session = [&](bool backwards) {
+        for (std::int64_t round = 0; round < rounds; ++round) {
+            std::vector<Input> inputs;
+            for (std::int64_t n = 1; n <= size; ++n) {
+                const auto id = round * size + (backwards ? size + 1 - n : n);
+                inputs.push_back(create(id, id));
+                if (id % 3 == 0) inputs.push_back(roll_back(id));
+            }
+            transact(pool_, [&](pqxx::work& tx) {
+                try {
+                    domain::payment::hear(tx, inputs, ledger_);
+                } catch (const pqxx::deadlock_detected&) {
+                    ++deadlocks;
+                    throw;
+                }
+                return true;
+            });
+        }
+    };
+    {
+        const std::jthread forwards{session, false};
+        const std::jthread backwards{session, true};
+    }
+    EXPECT_EQ(deadlocks, 0);
+    EXPECT_EQ(query<int>("select count(*) from payments"), rounds * size);
+    expect_conservation();
 }
 
 // Several copies of both commands for each purchase, in a random order, to partitions that
@@ -123,11 +199,14 @@ TEST_F(PaymentParticipant, RefusesACommitWhosePostingsDoNotAddUp) {
 TEST_F(PaymentParticipant, NeverGoesBackNorLeavesAnEnd) {
     send({command("CreatePayment", 1), command("CreatePayment", 2), command("RollbackPayment", 2)});
     pqxx::connection service{database_.dsn(role_)};
-    for (const auto* back : {"1, 'PENDING'", "1, 'DECLINED'", "2, 'TAKEN'", "2, 'REFUNDING'"}) {
+    for (const auto* back :
+         {"'{1}', '{PENDING}'", "'{1}', '{DECLINED}'", "'{2}', '{TAKEN}'", "'{2}', '{REFUNDING}'",
+          "'{1,2}', '{REFUNDED,TAKEN}'", "'{3}', '{TAKEN}'"}) {
         pqxx::work tx{service};
-        EXPECT_THROW(
-            tx.exec(std::format("select payment.move({}, 'why', '', true, true, false)", back)),
-            pqxx::check_violation)
+        EXPECT_THROW(tx.exec(std::format("select payment.move({}, array['why','why'], "
+                                         "array['',''], '{{t,t}}', '{{t,t}}', '{{f,f}}')",
+                                         back)),
+                     pqxx::check_violation)
             << back;
     }
     pqxx::work tx{service};

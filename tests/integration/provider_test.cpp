@@ -58,57 +58,67 @@ std::unique_ptr<Bank> open() {
 
 class ProviderTest : public testing::TestWithParam<std::unique_ptr<Bank> (*)()> {
 protected:
-    std::unique_ptr<Bank> bank = GetParam()();
-    Provider& provider = bank->provider();
+    std::unique_ptr<Bank> bank_ = GetParam()();
+    Provider& provider_ = bank_->provider();
 };
 
 TEST_P(ProviderTest, TakesOnceHoweverOftenItIsAskedAndGivesTheSameAnswer) {
-    const auto first = provider.take(payment(1, 500));
+    const auto first = provider_.take(payment(1, 500));
     ASSERT_TRUE(std::holds_alternative<Taken>(first));
     EXPECT_NE(std::get<Taken>(first).reference, "");
-    EXPECT_EQ(provider.take(payment(1, 500)), first);
-    EXPECT_EQ(bank->held(1), 500);
-    provider.take(payment(2, 70));
-    EXPECT_EQ(bank->held(2), 70);
-    EXPECT_EQ(bank->held(1), 500);
+    EXPECT_EQ(provider_.take(payment(1, 500)), first);
+    EXPECT_EQ(bank_->held(1), 500);
+    provider_.take(payment(2, 70));
+    EXPECT_EQ(bank_->held(2), 70);
+    EXPECT_EQ(bank_->held(1), 500);
 }
 
 TEST_P(ProviderTest, TakesOnceWhenAskedManyTimesAtOnce) {
     std::vector<std::future<Verdict>> answers;
+    answers.reserve(8);
     for (int i = 0; i < 8; ++i) {
         answers.push_back(
-            std::async(std::launch::async, [this] { return provider.take(payment(1, 500)); }));
+            std::async(std::launch::async, [this] { return provider_.take(payment(1, 500)); }));
     }
     const auto first = answers.front().get();
     for (std::size_t i = 1; i < answers.size(); ++i) EXPECT_EQ(answers[i].get(), first);
-    EXPECT_EQ(bank->held(1), 500);
+    EXPECT_EQ(bank_->held(1), 500);
 }
 
 TEST_P(ProviderTest, GivesBackOnceAndTakesNothingAgainAfterwards) {
     auto taken = payment(1, 500);
-    const auto first = provider.take(taken);
+    const auto first = provider_.take(taken);
     taken.reference = std::get<Taken>(first).reference;
-    provider.refund(taken);
-    EXPECT_EQ(bank->held(1), 0);
-    provider.refund(taken);
-    EXPECT_EQ(bank->held(1), 0);
-    EXPECT_EQ(provider.take(payment(1, 500)), first);
-    EXPECT_EQ(bank->held(1), 0);
+    provider_.refund(taken);
+    EXPECT_EQ(bank_->held(1), 0);
+    provider_.refund(taken);
+    EXPECT_EQ(bank_->held(1), 0);
+    EXPECT_EQ(provider_.take(payment(1, 500)), first);
+    EXPECT_EQ(bank_->held(1), 0);
 }
 
 TEST_P(ProviderTest, DoesWithinATransactionWhatItRecordsThereAndNothingElse) {
     support::Database database{{"outbox", "payment"}};
     pqxx::connection connection{database.dsn("shop_payment")};
+    const std::vector payments{payment(1, 500), payment(2, 70)};
     {
         pqxx::work rolled_back{connection};
-        provider.take_within(rolled_back, payment(1, 500));
+        provider_.take_within(rolled_back, payments);
     }
-    EXPECT_EQ(bank->held(1), 0);
+    EXPECT_EQ(bank_->held(1), 0);
     pqxx::work tx{connection};
-    const auto verdict = provider.take_within(tx, payment(1, 500));
-    EXPECT_EQ(tx.query_value<int>("select count(*) from payment.entry"), verdict ? 1 : 0);
-    EXPECT_EQ(provider.refund_within(tx, payment(1, 500)), verdict.has_value());
-    EXPECT_EQ(tx.query_value<int>("select count(*) from payment.entry"), verdict ? 2 : 0);
+    const auto count = [&](const char* of) {
+        return tx.query_value<int>(std::string{"select count(*) from payment."} + of);
+    };
+    const auto verdicts = provider_.take_within(tx, payments);
+    const bool within = !verdicts.empty();
+    EXPECT_EQ(verdicts.size(), within ? 2U : 0U);
+    EXPECT_EQ(provider_.take_within(tx, payments), verdicts);
+    EXPECT_EQ(count("entry"), within ? 2 : 0);
+    EXPECT_EQ(provider_.refund_within(tx, payments), within);
+    EXPECT_EQ(provider_.refund_within(tx, payments), within);
+    EXPECT_EQ(count("entry"), within ? 4 : 0);
+    EXPECT_EQ(count("posting"), within ? 8 : 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, ProviderTest, testing::Values(&open<LedgerBank>, &open<StripeBank>),
