@@ -11,6 +11,14 @@ const char* truth(bool value) { return value ? "true" : "false"; }
 
 const prometheus::Histogram::BucketBoundaries bytes{100, 1'000, 10'000, 100'000, 1'000'000};
 
+Metrics::Samples labelled(const std::string& label, Metrics::Counts counts) {
+    return [label, counts = std::move(counts)] {
+        std::vector<Metrics::Sample> samples;
+        for (const auto& [value, count] : counts()) samples.push_back({{{label, value}}, count});
+        return samples;
+    };
+}
+
 }  // namespace
 
 Metrics::Metrics(const std::string& service)
@@ -74,25 +82,29 @@ void Metrics::published(const std::string& handler, bool success, std::chrono::n
 
 void Metrics::add_counter(const std::string& name, const std::string& help,
                           const std::string& label, Counts counts) {
-    readings_.push_back(
-        {prometheus::MetricType::Counter, service_ + "_" + name, help, label, std::move(counts)});
+    readings_.push_back({prometheus::MetricType::Counter, service_ + "_" + name, help,
+                         labelled(label, std::move(counts))});
 }
 
 void Metrics::add_gauge(const std::string& name, const std::string& help, const std::string& label,
                         Counts counts) {
+    add_gauge(name, help, labelled(label, std::move(counts)));
+}
+
+void Metrics::add_gauge(const std::string& name, const std::string& help, Samples samples) {
     readings_.push_back(
-        {prometheus::MetricType::Gauge, service_ + "_" + name, help, label, std::move(counts)});
+        {prometheus::MetricType::Gauge, service_ + "_" + name, help, std::move(samples)});
 }
 
 std::string Metrics::text() const {
     auto families = registry_.Collect();
     for (const auto& reading : readings_) {
         prometheus::MetricFamily family{reading.name, reading.help, reading.type, {}};
-        for (const auto& [value, count] : reading.counts()) {
+        for (const auto& sample : reading.samples()) {
             prometheus::ClientMetric metric;
-            metric.label.push_back({reading.label, value});
-            metric.counter.value = count;
-            metric.gauge.value = count;
+            for (const auto& [name, value] : sample.labels) metric.label.push_back({name, value});
+            metric.counter.value = sample.value;
+            metric.gauge.value = sample.value;
             family.metric.push_back(std::move(metric));
         }
         families.push_back(std::move(family));

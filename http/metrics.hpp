@@ -49,14 +49,22 @@ public:
     void add_gauge(const std::string& name, const std::string& help, const std::string& label,
                    Counts counts);
 
+    // The same with several labels.
+    struct Sample {
+        std::map<std::string, std::string> labels;
+        double value;
+    };
+    using Samples = std::function<std::vector<Sample>()>;
+    void add_gauge(const std::string& name, const std::string& help, Samples samples);
+
     // The text exposition format, version 0.0.4.
     std::string text() const;
 
 private:
     struct Reading {
         prometheus::MetricType type;
-        std::string name, help, label;
-        Counts counts;
+        std::string name, help;
+        Samples samples;
     };
 
     std::string service_;

@@ -108,6 +108,14 @@ void Service::add_operations() {
                                  {"taken", static_cast<double>(counts.batches)},
                                  {"one_by_one", static_cast<double>(counts.fallbacks)}};
                          });
+    metrics_.add_gauge(
+        "consumer_lag", "Records of a partition that the group has not committed yet", [this] {
+            std::vector<Metrics::Sample> samples;
+            for (const auto& [topic, partition, records] : consumer_->lag())
+                samples.push_back({{{"topic", topic}, {"partition", std::to_string(partition)}},
+                                   static_cast<double>(records)});
+            return samples;
+        });
 }
 
 Outcome Service::readiness() {

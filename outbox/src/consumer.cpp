@@ -65,6 +65,7 @@ Consumer& Consumer::after_batch(std::function<void()> call) {
 
 void Consumer::run(const std::stop_token& stop) { runner_->run(stop); }
 ConsumerCounts Consumer::counts() const { return runner_->counts(); }
+std::vector<PartitionLag> Consumer::lag() const { return runner_->lag(); }
 bool Consumer::ready() const { return runner_->ready(); }
 
 }  // namespace outbox

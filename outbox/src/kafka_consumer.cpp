@@ -5,6 +5,7 @@
 #include <format>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <stdexcept>
 #include <utility>
 
@@ -18,6 +19,8 @@ Partitions list(std::size_t size) {
     return {rd_kafka_topic_partition_list_new(static_cast<int>(size)),
             &rd_kafka_topic_partition_list_destroy};
 }
+
+constexpr int answer_ms = 1000;  // to wait for what only lag() needs
 
 std::map<std::string, std::string> properties(const ConsumerOptions& options) {
     std::map<std::string, std::string> all{{"bootstrap.servers", options.brokers},
@@ -104,11 +107,55 @@ void KafkaConsumer::rebalance(rd_kafka_resp_err_t what,
         rd_kafka_assign(consumer_.get(), partitions);
         assigned_ = true;
         paused_ = false;
+        learn_committed(*partitions);
         return;
     }
     on_revoke_();
     rd_kafka_assign(consumer_.get(), nullptr);
     assigned_ = false;
+    const std::scoped_lock lock(mutex_);
+    committed_.clear();
+}
+
+// Where nothing is committed, the oldest record stands for it.
+void KafkaConsumer::learn_committed(const rd_kafka_topic_partition_list_t& partitions) {
+    const Partitions asked{rd_kafka_topic_partition_list_copy(&partitions),
+                           &rd_kafka_topic_partition_list_destroy};
+    if (rd_kafka_committed(consumer_.get(), asked.get(), answer_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    keep_committed(*asked);
+    const auto fresh = list(0);
+    for (const auto& each : std::span{asked->elems, static_cast<std::size_t>(asked->cnt)}) {
+        if (each.err == RD_KAFKA_RESP_ERR_NO_ERROR && each.offset < 0)
+            rd_kafka_topic_partition_list_add(fresh.get(), each.topic, each.partition)->offset =
+                RD_KAFKA_OFFSET_BEGINNING;
+    }
+    if (fresh->cnt == 0) return;
+    static_cast<void>(rd_kafka_offsets_for_times(consumer_.get(), fresh.get(), answer_ms));
+    keep_committed(*fresh);
+}
+
+void KafkaConsumer::keep_committed(const rd_kafka_topic_partition_list_t& offsets) {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& each : std::span{offsets.elems, static_cast<std::size_t>(offsets.cnt)}) {
+        if (each.err == RD_KAFKA_RESP_ERR_NO_ERROR && each.offset >= 0)
+            committed_[{each.topic, each.partition}] = each.offset;
+    }
+}
+
+std::vector<PartitionLag> KafkaConsumer::lag() const {
+    std::vector<PartitionLag> all;
+    const std::scoped_lock lock(mutex_);
+    all.reserve(committed_.size());
+    for (const auto& [partition, committed] : committed_) {
+        const auto& [topic, number] = partition;
+        std::int64_t oldest = 0, end = 0;
+        const auto error =
+            rd_kafka_get_watermark_offsets(consumer_.get(), topic.c_str(), number, &oldest, &end);
+        if (error != RD_KAFKA_RESP_ERR_NO_ERROR || end < 0) continue;
+        all.push_back({topic, number, std::max<std::int64_t>(end - committed, 0)});
+    }
+    return all;
 }
 
 std::optional<Delivery> KafkaConsumer::poll(std::chrono::milliseconds limit) {
@@ -165,7 +212,8 @@ void KafkaConsumer::commit(const Offsets::Positions& positions) {
             ->offset = offset;
     const auto error = rd_kafka_commit(consumer_.get(), offsets.get(), 0);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-        log_(std::string{"offsets not committed: "} + rd_kafka_err2str(error));
+        return log_(std::string{"offsets not committed: "} + rd_kafka_err2str(error));
+    keep_committed(*offsets);
 }
 
 void KafkaConsumer::pause(bool paused) {

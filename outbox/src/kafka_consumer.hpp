@@ -1,5 +1,5 @@
 // librdkafka's consumer, as much of it as an exactly-once consumer needs. Internal; not
-// thread-safe. Source: librdkafka's rdkafka.h, "High-level KafkaConsumer API".
+// thread-safe, but for lag(). Source: librdkafka's rdkafka.h, "High-level KafkaConsumer API".
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -7,8 +7,10 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "delivery.hpp"
 #include "offsets.hpp"
@@ -31,10 +33,13 @@ public:
     // Stops and resumes fetching; poll() goes on keeping the membership.
     void pause(bool paused);
     bool assigned() const { return assigned_; }
+    std::vector<PartitionLag> lag() const;  // thread-safe
     void close();
 
 private:
     void rebalance(rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* partitions);
+    void learn_committed(const rd_kafka_topic_partition_list_t& partitions);
+    void keep_committed(const rd_kafka_topic_partition_list_t& offsets);
     Delivery delivery(const rd_kafka_message_t& message) const;
 
     std::function<void(std::string_view)> log_;
@@ -42,6 +47,8 @@ private:
     std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)> consumer_;
     bool assigned_ = false;
     bool paused_ = false;
+    mutable std::mutex mutex_;
+    Offsets::Positions committed_;  // of what is assigned; under mutex_
 };
 
 }  // namespace outbox

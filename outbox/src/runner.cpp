@@ -33,6 +33,16 @@ ConsumerCounts Consumer::Runner::counts() const {
             counts_[retried],  counts_[dead_lettered], counts_[batches],    counts_[fallbacks]};
 }
 
+std::vector<PartitionLag> Consumer::Runner::lag() const {
+    const std::scoped_lock lock(shown_mutex_);
+    return shown_ != nullptr ? shown_->lag() : std::vector<PartitionLag>{};
+}
+
+void Consumer::Runner::show(const KafkaConsumer* kafka) {
+    const std::scoped_lock lock(shown_mutex_);
+    shown_ = kafka;
+}
+
 void Consumer::Runner::run(const std::stop_token& stop) {
     workers_.clear();
     for (int i = 0; i < options_.workers; ++i)
@@ -48,6 +58,9 @@ void Consumer::Runner::run(const std::stop_token& stop) {
                             ++revocations_;
                         }};
     kafka_ = &kafka;
+    show(&kafka);
+    const auto hide = [](Runner* self) { self->show(nullptr); };
+    const std::unique_ptr<Runner, decltype(hide)> hidden_before_kafka_ends{this, hide};
     Clock::time_point partitions_made{};
     while (!stop.stop_requested()) {
         if (Clock::now() - partitions_made > partitions_every) {

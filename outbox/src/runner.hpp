@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <stop_token>
 #include <string>
@@ -28,6 +29,7 @@ public:
     void after_batch(std::function<void()> call) { after_batch_ = std::move(call); }
     void run(const std::stop_token& stop);
     ConsumerCounts counts() const;
+    std::vector<PartitionLag> lag() const;
     bool ready() const { return ready_ && database_well_; }
 
 private:
@@ -39,6 +41,7 @@ private:
         bool fell_back = false;
     };
 
+    void show(const KafkaConsumer* kafka);
     std::vector<Delivery> take_batch();
     void admit(Delivery delivery, std::vector<Delivery>& batch);
     std::vector<Share> apply(std::vector<Delivery>& batch, const std::stop_token& stop);
@@ -54,6 +57,8 @@ private:
     Waiting waiting_;
     std::mt19937 random_{std::random_device{}()};
     KafkaConsumer* kafka_ = nullptr;  // while running
+    mutable std::mutex shown_mutex_;
+    const KafkaConsumer* shown_ = nullptr;  // the same, for other threads; under shown_mutex_
     std::uint64_t revocations_ = 0;
     std::atomic<bool> ready_{false}, database_well_{true};
     enum Count {

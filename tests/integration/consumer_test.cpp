@@ -92,6 +92,45 @@ TEST_F(ConsumerTest, HandsABatchOverAtOnceAndOneByOneOnceItHasFailed) {
     EXPECT_EQ(query<int>("select count(*) from effect"), 40);
 }
 
+TEST_F(ConsumerTest, TellsHowFarItIsBehindInEachPartitionItHas) {
+    std::vector<support::Draft> drafts;
+    for (int i = 0; i < 10; ++i) drafts.push_back(draft("a", std::to_string(i)));
+    support::produce(topic_, drafts);
+    pqxx::connection owner{database_.dsn()};
+    const auto hold = [&] {  // what the handlers need, until that is committed
+        auto tx = std::make_unique<pqxx::work>(owner);
+        tx->exec("lock table effect");
+        return tx;
+    };
+    using Records = std::vector<std::int64_t>;
+    const auto lag = [&] {
+        Records records;
+        for (const auto& each : consumer_->lag()) {
+            EXPECT_EQ(each.topic, topic_);
+            records.push_back(each.records);
+        }
+        std::ranges::sort(records);
+        return records;
+    };
+    auto held = hold();
+    start(effect);
+    support::eventually(30s, "the lag of three partitions, one of them with events",
+                        [&] { return lag() == Records{0, 0, 10}; });
+    held->commit();
+    support::eventually(30s, "no lag", [&] { return lag() == Records{0, 0, 0}; });
+    stop();
+    EXPECT_EQ(lag(), Records{});
+    held.reset();
+    held = hold();
+    start(effect);
+    support::eventually(30s, "the lag since what was committed before",
+                        [&] { return lag() == Records{0, 0, 0}; });
+    support::produce(topic_, {draft("a", "10"), draft("a", "11")});
+    support::eventually(30s, "the lag of two", [&] { return lag() == Records{0, 0, 2}; });
+    held->commit();
+    await_effects(12);
+}
+
 TEST_F(ConsumerTest, PassesOverTypesItDoesNotHandle) {
     auto other = draft("a", "1");
     other.headers["type"] = "SomethingElse";

@@ -10,6 +10,7 @@
 
 #include "integration/raw_http.hpp"
 #include "integration/shop_process.hpp"
+#include "support/kafka.hpp"
 #include "support/wait.hpp"
 
 namespace {
@@ -181,10 +182,15 @@ TEST_F(ShopHttpTest, SaysThatItIsNotReadyBeforeItRefusesConnections) {
 }
 
 TEST_F(ShopHttpTest, ShowsItsHealthAndItsMetrics) {
+    const auto topic = databases.topic_prefix + "purchase-result";
+    support::create_topic(topic, 1);
     EXPECT_EQ(get("/livez").status, 200);
     post(pens);
     const auto metrics = get("/metrics");
     EXPECT_EQ(metrics.status, 200);
+    const auto lag = std::format(R"(purchase_consumer_lag{{partition="0",topic="{}"}} 0)", topic);
+    support::eventually(std::chrono::seconds{30}, lag,
+                        [&] { return get("/metrics").body.contains(lag); });
     for (const auto* line :
          {R"(seconds_count{code="202",handler="/api/v1/purchases",method="POST"} 1)",
           R"(purchase_http_requests_inflight{code="",handler="/metrics",method="GET"} 1)",

@@ -93,6 +93,12 @@ struct ConsumerCounts {  // since the start
         fallbacks;
 };
 
+struct PartitionLag {
+    std::string topic;
+    int partition{};
+    std::int64_t records{};  // from the group's committed offset to the partition's end
+};
+
 class Consumer {
 public:
     // Throws std::invalid_argument for options that cannot work. Connects to nothing yet.
@@ -118,6 +124,13 @@ public:
 
     // Thread-safe.
     ConsumerCounts counts() const;
+    // Thread-safe, and asks no server. Of each partition that this process is assigned, by topic
+    // and number: how many records are not behind it yet, be they fetched, failing or unread. The
+    // partition's end is as Kafka told it with the last fetch, and fetching pauses while much is in
+    // hand; marks of Kafka's transactions count as records. A group that has committed nothing yet
+    // counts from the oldest record. Not there, rather than guessed: what Kafka has not told yet.
+    // Empty when not running.
+    std::vector<PartitionLag> lag() const;
     bool ready() const;  // in the group, and the last word of the database was good
 
 private:
