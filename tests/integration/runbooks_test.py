@@ -42,7 +42,8 @@ def commands(text):
 def sources():
     """Our program texts, with C++'s adjacent literals and SQL's joined, and doubled quotes single."""
     text = ""
-    for folder, kind in (("relay", "*.cpp"), ("outbox/src", "*.cpp"), ("schema/outbox", "*.sql")):
+    for folder, kind in (("relay", "*.cpp"), ("outbox/src", "*.cpp"), ("schema/outbox", "*.sql"),
+                         ("domain/payment", "*.cpp"), ("http/payment", "*.cpp")):
         for file in sorted((SOURCE / folder).glob(kind)):
             text += file.read_text(encoding="utf-8")
     text = re.sub(r'"\s*\n\s*"', "", text)
@@ -61,7 +62,8 @@ class Runbooks(unittest.TestCase):
         admin.execute(f"create database {name}")
         cls.addClassCleanup(lambda: admin.execute(f"drop database {name} with (force)"))
         dsn = f"{server} dbname={name}"
-        subprocess.run([POSTROOM, "migrate", "--dsn", dsn], check=True, capture_output=True)
+        subprocess.run([POSTROOM, "migrate", "--dsn", dsn, "--dir", SOURCE / "schema/outbox",
+                        "--dir", SOURCE / "schema/payment"], check=True, capture_output=True)
         cls.database = psycopg.connect(dsn)
         cls.addClassCleanup(cls.database.close)
 
@@ -124,6 +126,10 @@ class Runbooks(unittest.TestCase):
             self.wrong += [f"{runbook}: {metric}"
                            for metric in re.findall(r"\bpostroom_relay_\w+", text)
                            if f'"{metric}"' not in ours]
+            # A service's metrics begin with its name.
+            self.wrong += [f"{runbook}: {metric}" for metric in spans(text)
+                           if (own := re.fullmatch(r"payment_(\w+)", metric))
+                           and f'"{own[1]}"' not in ours]
 
     def test_pages_link_to_pages_and_the_index_has_them_all(self):
         links = {runbook: set(re.findall(r"\]\(([^)]+)\)", text))
