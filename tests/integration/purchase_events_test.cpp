@@ -2,10 +2,13 @@
 
 #include <chrono>
 #include <future>
+#include <map>
+#include <memory>
 #include <vector>
 
 #include "domain/transact.hpp"
 #include "http/purchase/event_stream.hpp"
+#include "integration/all_services.hpp"
 #include "integration/purchase_fixture.hpp"
 #include "support/wait.hpp"
 
@@ -37,6 +40,32 @@ protected:
         result(id, 1, 2, "true");
     }
 };
+
+TEST_F(PurchaseEvents, PassTheEdgeAsTheyComeWhereOlderClientsAskToo) {
+    std::map<std::string, std::string> addresses{{"purchase", address_}};
+    for (const auto* other : {"account", "order", "payment", "product"})
+        addresses[other] = "127.0.0.1:9";
+    const support::Edge edge{addresses};
+    const auto placed =
+        support::request(edge.address(), "POST", "/api/purchase", pens,
+                         {{"Content-Type", "application/json"}, {"Authorization", "7"}});
+    ASSERT_EQ(placed.status, 201) << placed.body;
+    const std::int64_t id = json::parse(placed.body)["purchase_id"];
+    std::vector<std::unique_ptr<Listener>> listeners;
+    for (const auto& path : {events_path(id), std::string{"/api/purchase/result"}}) {
+        listeners.push_back(
+            std::make_unique<Listener>(edge.address(), path, Headers{{"Authorization", "7"}}));
+        EXPECT_EQ(listeners.back()->status(), 200) << path;
+    }
+    result(id, 0, 0, "null");  // the others are not there yet
+    for (const auto& listener : listeners)
+        EXPECT_EQ(count(listener->read_until("\n\n"), "event: data"), 1);
+    result(id, 0, 1, "null");
+    result(id, 0, 2, "null");
+    result(id, 1, 2, "true");
+    for (const auto& listener : listeners)
+        EXPECT_EQ(count(listener->read_until("\"success\":true}\n\n"), "event: data"), 4);
+}
 
 TEST_F(PurchaseEvents, AreToldAsTheyComeUntilTheLast) {
     const auto id = purchase();
