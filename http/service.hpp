@@ -44,7 +44,6 @@ public:
         std::string consumer;  // Kafka group and inbox name
         std::string brokers;
         std::vector<std::string> topics;  // none: it consumes nothing
-        std::vector<std::string> tables;  // that must be there: the schema is checked at the start
         std::size_t connections;
         std::chrono::seconds start_timeout;
         std::string otlp_endpoint;         // of an OpenTelemetry collector; empty: no tracing
@@ -54,7 +53,7 @@ public:
         std::function<void()> on_failure;  // consumer or listener ended by itself; from any thread
     };
 
-    // Waits for the database, at most start_timeout. Throws StartError.
+    // Waits for the database, at most start_timeout, and for no migration. Throws StartError.
     Service(Options options, Log& log);
 
     domain::Pool& pool() { return pool_; }

@@ -9,20 +9,20 @@
 
 namespace http {
 
-Service& add_service(Shop& shop, const ServiceConfig& config, Needs needs) {
+Service& add_service(Shop& shop, const ServiceConfig& config,
+                     const std::vector<std::string>& hears) {
     const auto fail = [&shop] {
         shop.failed = true;
         ::kill(::getpid(), SIGTERM);
     };
     std::vector<std::string> topics;
-    topics.reserve(needs.hears.size());
-    for (const auto& type : needs.hears) topics.push_back(topic_of(shop.config, type));
+    topics.reserve(hears.size());
+    for (const auto& type : hears) topics.push_back(topic_of(shop.config, type));
     shop.services.push_back(std::make_unique<Service>(
         Service::Options{.service = config,
                          .consumer = shop.config.group_prefix + config.name,
                          .brokers = shop.config.brokers,
                          .topics = std::move(topics),
-                         .tables = std::move(needs.tables),
                          .connections = shop.config.connections,
                          .start_timeout = shop.config.start_timeout,
                          .otlp_endpoint = shop.config.otlp_endpoint,

@@ -24,14 +24,10 @@ struct Shop {
     std::vector<std::unique_ptr<Service>> services{};
 };
 
-// What a service hears and needs, besides its configuration.
-struct Needs {
-    std::vector<std::string> hears;   // aggregate types, that is topics; none: no consumer
-    std::vector<std::string> tables;  // that must be there
-};
-
-// Adds a service without routes and subscriptions. Waits for its database; throws StartError.
-Service& add_service(Shop& shop, const ServiceConfig& config, Needs needs);
+// Adds a service without routes and subscriptions, which hears of these aggregate types: none, and
+// it has no consumer. Waits for its database; throws StartError.
+Service& add_service(Shop& shop, const ServiceConfig& config,
+                     const std::vector<std::string>& hears);
 
 // /metrics of all its services, on a port of its own: config.metrics_listen.
 class MetricsPort {

@@ -28,7 +28,10 @@ constexpr auto create_table = R"sql(
     );
     comment on schema postroom is 'What postroom keeps about a database itself';
     comment on table postroom.migration is
-        'Migration files applied to this database, with the SHA-256 of their content'
+        'Migration files applied to this database, with the SHA-256 of their content';
+    -- A service sees at its start whether its own have been applied.
+    grant usage on schema postroom to public;
+    grant select on postroom.migration to public;
 )sql";
 // The class is shared with the outbox's other advisory locks; 3 is the migrator's.
 constexpr auto lock = "select pg_advisory_lock(1886352244, 3)";

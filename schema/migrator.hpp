@@ -4,9 +4,10 @@
 //
 // A directory is a scope, named by its last component, with files NNNN_name.sql numbered from 0001.
 // Each file runs in a transaction of its own, which also records it, with its SHA-256, in
-// postroom.migration. What has been applied must stay as it was: a changed, renamed or missing
-// file, a gap or a number used twice is refused before anything runs. Two starts at once are safe:
-// the second waits for the first (a session advisory lock), and then finds nothing to do.
+// postroom.migration, which everybody may read. What has been applied must stay as it was: a
+// changed, renamed or missing file, a gap or a number used twice is refused before anything runs.
+// Two starts at once are safe: the second waits for the first (a session advisory lock), and then
+// finds nothing to do.
 //
 // Throws MigrationError; its message names the file, the line where PostgreSQL tells one, and what
 // to do. The files before the failing one stay applied. Thread-safe: nothing is shared between

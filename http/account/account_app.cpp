@@ -7,8 +7,7 @@
 namespace http {
 
 void add_account(Shop& shop, const ServiceConfig& config) {
-    auto& service = add_service(
-        shop, config, {.hears = {}, .tables = {"accounts", "sessions", "login_attempts"}});
+    auto& service = add_service(shop, config, {});
     auto accounts = std::make_shared<domain::account::AccountService>(
         service.pool(), make_ids(shop.config, service.pool()),
         domain::token::Tokens{shop.config.token}, shop.config.account);

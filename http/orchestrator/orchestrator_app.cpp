@@ -47,9 +47,7 @@ struct Orchestrator {
 }  // namespace
 
 void add_orchestrator(Shop& shop, const ServiceConfig& config) {
-    auto& service = add_service(
-        shop, config,
-        {.hears = {"purchase", "reply"}, .tables = {"saga.instance", "saga.step", "saga.audit"}});
+    auto& service = add_service(shop, config, {"purchase", "reply"});
     auto part = std::make_shared<Orchestrator>(config, shop.config, shop.log);
     shop.parts.push_back(part);
     add_metrics(service.metrics(), service.pool(), part->sagas);

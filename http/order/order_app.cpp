@@ -5,9 +5,8 @@
 namespace http {
 
 void add_order(Shop& shop, const ServiceConfig& config) {
-    auto& service = add_service(shop, config,
-                                {.hears = {"create-order", "rollback-order", "purchase-result"},
-                                 .tables = {"orders", "order_items"}});
+    auto& service =
+        add_service(shop, config, {"create-order", "rollback-order", "purchase-result"});
     auto& cache = add_cache(shop, config, service);
     cache.filter(service.pool(), order::select_ids);
     order::add_routes(service.dispatcher(), service.pool(), cache, shop.authenticate);

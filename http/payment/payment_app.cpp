@@ -83,9 +83,7 @@ void watch(Shop& shop, const ServiceConfig& config, Service& service) {
 }  // namespace
 
 void add_payment(Shop& shop, const ServiceConfig& config) {
-    auto& service = add_service(shop, config,
-                                {.hears = {"create-payment", "rollback-payment"},
-                                 .tables = {"payments", "payment_limit", "payment.entry"}});
+    auto& service = add_service(shop, config, {"create-payment", "rollback-payment"});
     auto& cache = add_cache(shop, config, service);
     cache.filter(service.pool(), payment::select_ids);
     auto& provider = shop.config.stripe.url.empty() ? add_ledger(shop, service)

@@ -8,9 +8,7 @@ namespace http {
 
 void add_product(Shop& shop, const ServiceConfig& config) {
     auto& service =
-        add_service(shop, config,
-                    {.hears = {"update-product-inventory", "rollback-product-inventory"},
-                     .tables = {"products", "categories", "reservations", "reservation_items"}});
+        add_service(shop, config, {"update-product-inventory", "rollback-product-inventory"});
     auto products = std::make_shared<domain::product::ProductService>(
         service.pool(), make_ids(shop.config, service.pool()));
     shop.parts.push_back(products);

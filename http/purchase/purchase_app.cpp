@@ -10,9 +10,7 @@ constexpr int batch = 100;
 }  // namespace
 
 void add_purchase(Shop& shop, const ServiceConfig& config) {
-    auto& service = add_service(shop, config,
-                                {.hears = {"purchase-result"},
-                                 .tables = {"purchases", "purchase_items", "purchase_event"}});
+    auto& service = add_service(shop, config, {"purchase-result"});
     auto& pool = service.pool();
     auto parts = std::make_shared<purchase::Parts>(pool, make_ids(shop.config, pool),
                                                    shop.config.grpc.at("product"),

@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <pqxx/pqxx>
 
+#include "schema/migrator.hpp"
 #include "support/database.hpp"
 #include "support/environment.hpp"
 #include "support/process.hpp"
@@ -42,6 +45,29 @@ TEST(ShopStart, SaysHowToMigrateADatabaseThatIsNot) {
     EXPECT_THAT(output_of_failure({"serve", "payment"},
                                   {{"SHOP_PAYMENT_DSN", empty.dsn()}, {"SHOP_JWT_SECRET", secret}}),
                 HasSubstr("postroom migrate"));
+}
+
+TEST(ShopStart, SaysHowToMigrateADatabaseThatLacksTheNewestFile) {
+    namespace fs = std::filesystem;
+    for (const std::string behind : {"outbox", "order"}) {
+        const auto some = fs::temp_directory_path() / support::unique_name("migrations") / behind;
+        fs::create_directories(some);
+        std::vector<fs::path> files{
+            fs::directory_iterator{support::source_dir() / "schema" / behind}, {}};
+        std::ranges::sort(files);
+        files.pop_back();
+        for (const auto& file : files) fs::copy_file(file, some / file.filename());
+        const support::Database database{{}};
+        const auto whole = support::source_dir() / "schema";
+        schema::migrate(database.dsn(), {behind == "outbox" ? some : whole / "outbox",
+                                         behind == "order" ? some : whole / "order"});
+        fs::remove_all(some.parent_path());
+        const auto dsn = database.dsn("shop_order");
+        EXPECT_THAT(output_of_failure({"serve", "order"},
+                                      {{"SHOP_ORDER_DSN", dsn}, {"SHOP_JWT_SECRET", secret}}),
+                    HasSubstr("postroom migrate --dsn … --dir schema/outbox --dir schema/order"))
+            << behind;
+    }
 }
 
 TEST(ShopStart, SaysWhatIsWrongWithItsArguments) {
