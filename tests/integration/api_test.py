@@ -44,6 +44,14 @@ class Documents(unittest.TestCase):
                         self.assertEqual(set(answer.headers["Allow"].split(", ")) - {"HEAD"},
                                          allowed)
 
+    def test_say_which_requests_no_rate_refuses(self):
+        for service in SERVICES:
+            written = shop.done(service, "GET", "/openapi.json")["paths"]
+            never = {path for path, methods in written.items() for operation in methods.values()
+                     if "429" not in operation["responses"]}
+            with self.subTest(service=service):
+                self.assertEqual(never, {"/livez", "/readyz", "/metrics"})
+
     def test_are_shown_by_a_page_that_loads_nothing_from_elsewhere(self):
         page = shop.ask("product", "GET", "/docs")
         self.assertEqual(page.status, 200)

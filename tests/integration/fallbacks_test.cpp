@@ -70,11 +70,13 @@ TEST_F(FallbacksTest, TheNamesOfOneServiceAProcessCount) {
     EXPECT_TRUE(metrics.body.contains("order_consumer_events_total"));
     EXPECT_EQ(get("/metrics").status, 404);
 
-    // More than SERVICE_OPTIONS_RPS are told when to come back; /livez is never refused.
+    // More than SERVICE_OPTIONS_RPS are told when to come back; /livez and /readyz are never
+    // refused.
     const auto refused = get_until(429);
     EXPECT_EQ(refused.headers.at("Retry-After"), "1");
     EXPECT_EQ(refused.headers.at("Content-Type"), "application/problem+json");
     EXPECT_EQ(get("/livez").status, 200);
+    EXPECT_NE(get("/readyz").status, 429);
 
     // SERVICE_OPTIONS_TIMEOUT_SECOND ends a statement that waits, and the request with it.
     pqxx::connection super{databases_.of("order").dsn()};
