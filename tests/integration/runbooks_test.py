@@ -43,7 +43,7 @@ def sources():
     """Our program texts, with C++'s adjacent literals and SQL's joined, and doubled quotes single."""
     text = ""
     for folder, kind in (("relay", "*.cpp"), ("outbox/src", "*.cpp"), ("schema/outbox", "*.sql"),
-                         ("domain/payment", "*.cpp"), ("http/payment", "*.cpp")):
+                         ("domain/payment", "*.cpp"), ("http", "*.cpp"), ("http/payment", "*.cpp")):
         for file in sorted((SOURCE / folder).glob(kind)):
             text += file.read_text(encoding="utf-8")
     text = re.sub(r'"\s*\n\s*"', "", text)
@@ -128,7 +128,7 @@ class Runbooks(unittest.TestCase):
                            if f'"{metric}"' not in ours]
             # A service's metrics begin with its name.
             self.wrong += [f"{runbook}: {metric}" for metric in spans(text)
-                           if (own := re.fullmatch(r"payment_(\w+)", metric))
+                           if (own := re.fullmatch(r"(?:order|payment)_(\w+)", metric))
                            and f'"{own[1]}"' not in ours]
 
     def test_pages_link_to_pages_and_the_index_has_them_all(self):
