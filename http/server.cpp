@@ -3,6 +3,7 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "faults.hpp"
 #include "http/connection.hpp"
 
 namespace http {
@@ -147,6 +148,31 @@ int bind_to(httplib::Server& server, const std::string& address, int& socket) {
     return bound;
 }
 
+// Of a thread: what it serves found the queue full.
+thread_local bool is_refuser = false;
+
+// Connections wait for a thread; those that find the queue full, for a refuser, who tells them so.
+class Queue final : public httplib::TaskQueue {
+public:
+    explicit Queue(const ServerOptions& options)
+        : serving_(options.threads, faults::mutant("unbounded_queue") ? 0 : options.queue),
+          refusing_(options.refusers, options.refusals) {}
+
+    bool enqueue(std::function<void()> serve) override {
+        return serving_.enqueue(serve) || refusing_.enqueue([serve = std::move(serve)] {
+            is_refuser = true;
+            serve();
+        });
+    }
+    void shutdown() override {
+        serving_.shutdown();
+        refusing_.shutdown();
+    }
+
+private:
+    httplib::ThreadPool serving_, refusing_;
+};
+
 }  // namespace
 
 class Server::Listener {
@@ -180,10 +206,7 @@ public:
 
 private:
     void set_bounds() {
-        server_.new_task_queue = [this] {
-            return new httplib::ThreadPool(options_.threads,
-                                           options_.queue);  // cpp-httplib owns it
-        };
+        server_.new_task_queue = [this] { return new Queue(options_); };  // cpp-httplib owns it
         server_.set_keep_alive_max_count(10'000);
         server_.set_tcp_nodelay(true);
     }
@@ -198,6 +221,14 @@ private:
             taken.headers.erase("Accept-Encoding");
             if (const auto fault = framing_fault(request)) {
                 const Problem problem{400, "the request has " + *fault, {}, {}, true};
+                reply(request, dispatcher_.refuse(translate(request, options_.proxy), problem),
+                      response);
+                return Server::HandlerResponse::Handled;
+            }
+            // A process that has much to do is alive.
+            if (is_refuser && request.path != "/livez") {
+                const Problem problem{
+                    503, "too many requests wait already: try again", {}, {{"Retry-After", "1"}}};
                 reply(request, dispatcher_.refuse(translate(request, options_.proxy), problem),
                       response);
                 return Server::HandlerResponse::Handled;
@@ -238,7 +269,8 @@ private:
         });
     }
 
-    void reply(const httplib::Request& request, const Response& from, httplib::Response& to) {
+    void reply(const httplib::Request& request, Response from, httplib::Response& to) {
+        if (is_refuser) from.close = true;
         answer(request, from, stopping_.get_token(), to);
     }
 

@@ -24,7 +24,7 @@ PROGRAMS = {"AccountLoginTest": "account_test", "AccountSessionTest": "account_t
             "LastUnitCached": "product_test", "ProductCacheTest": "product_test",
             "PurchaseEvents": "purchase_test", "PurchaseHttp": "purchase_test",
             "OrderParticipant": "participants_test", "Relay": "relay_test", "SagaCrash": "orchestrator_test",
-            "StripePayment": "participants_test"}
+            "Spike": "spike_test", "StripePayment": "participants_test"}
 
 # mutant, or TEST:MUTANT for one that has another test: (row of the fault table; test; what its failure must say)
 MUTANTS = {
@@ -113,6 +113,8 @@ MUTANTS = {
                            r"purchases without an end: [1-9]"),
     "no_idempotency_key": (31, "StripePayment.IsTakenOnceThoughEachStepTimesOutAfterItWasDone",
                            r"charged [2-9] times"),
+    "unbounded_queue": (33, "Spike.OfTenTimesTheLoadIsTurnedAwayAndDrainedWithinAMinute",
+                        r"an unbounded queue: \d+ connections at once"),
     "traced_in_line": ("–", "Relay.WaitsForNoCollectorThatHangs",
                        r"a hanging collector delays events"),
     "watchdog_apart": ("–", "Relay.StopsFeedingTheWatchdogWhileItsMainLoopHangs",

@@ -15,19 +15,9 @@ namespace {
 
 class Socket {
 public:
-    explicit Socket(const std::string& address)
-        : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        const auto colon = address.rfind(':');
-        sockaddr_in to{};
-        to.sin_family = AF_INET;
-        to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
-        ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
+    explicit Socket(const std::string& address) : fd_(connect_to(address)) {
         const timeval limit{.tv_sec = 10, .tv_usec = 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-        if (::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
-            ::close(fd_);
-            throw std::runtime_error("nobody listens on " + address);
-        }
     }
     ~Socket() { ::close(fd_); }
     Socket(const Socket&) = delete;
@@ -71,7 +61,13 @@ private:
     int fd_;
 };
 
-Answer parse(const std::string& text) {
+}  // namespace
+
+bool IgnoringCase::operator()(const std::string& left, const std::string& right) const {
+    return ::strcasecmp(left.c_str(), right.c_str()) < 0;
+}
+
+Answer parse_answer(const std::string& text) {
     const auto head_end = text.find("\r\n\r\n");
     if (head_end == text.npos) return {};
     Answer answer{std::stoi(text.substr(9, 3)), {}, {}, {}};
@@ -91,16 +87,24 @@ Answer parse(const std::string& text) {
     return answer;
 }
 
-}  // namespace
-
-bool IgnoringCase::operator()(const std::string& left, const std::string& right) const {
-    return ::strcasecmp(left.c_str(), right.c_str()) < 0;
+int connect_to(const std::string& address) {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const auto colon = address.rfind(':');
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
+    ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
+    if (::connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
+        ::close(socket);
+        throw std::runtime_error("nobody listens on " + address);
+    }
+    return socket;
 }
 
 Answer send_raw(const std::string& address, const std::string& bytes) {
     Socket socket{address};
     socket.write(bytes);
-    return parse(socket.read_to_end());
+    return parse_answer(socket.read_to_end());
 }
 
 Answer drip(const std::string& address, const std::string& beginning,
@@ -113,16 +117,22 @@ Answer drip(const std::string& address, const std::string& beginning,
             throw std::runtime_error("a slow client is never told to go");
         socket.write("a");
     }
-    return parse(socket.read_some());
+    return parse_answer(socket.read_some());
 }
 
-Answer request(const std::string& address, const std::string& method, const std::string& path,
-               const std::string& body, const std::map<std::string, std::string>& headers) {
+std::string request_bytes(const std::string& address, const std::string& method,
+                          const std::string& path, const std::string& body,
+                          const std::map<std::string, std::string>& headers) {
     auto bytes =
         std::format("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", method, path, address);
     for (const auto& [name, value] : headers) bytes += std::format("{}: {}\r\n", name, value);
     if (!body.empty()) bytes += std::format("Content-Length: {}\r\n", body.size());
-    return send_raw(address, bytes + "\r\n" + body);
+    return bytes + "\r\n" + body;
+}
+
+Answer request(const std::string& address, const std::string& method, const std::string& path,
+               const std::string& body, const std::map<std::string, std::string>& headers) {
+    return send_raw(address, request_bytes(address, method, path, body, headers));
 }
 
 }  // namespace support

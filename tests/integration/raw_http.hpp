@@ -18,6 +18,12 @@ struct Answer {
     std::string rest;  // what came after the first answer on the same connection
 };
 
+// Of all the bytes of a connection.
+Answer parse_answer(const std::string& text);
+
+// A socket, the caller's to close. Throws when nobody listens there.
+int connect_to(const std::string& address);
+
 // Sends the bytes as they are, and reads until the server closes the connection. Throws after 10 s.
 Answer send_raw(const std::string& address, const std::string& bytes);
 
@@ -26,7 +32,12 @@ Answer send_raw(const std::string& address, const std::string& bytes);
 Answer drip(const std::string& address, const std::string& beginning,
             std::chrono::milliseconds pause, std::chrono::seconds limit);
 
-// One well-formed request, on a connection of its own.
+// A well-formed request that asks for the end of its connection.
+std::string request_bytes(const std::string& address, const std::string& method,
+                          const std::string& path, const std::string& body,
+                          const std::map<std::string, std::string>& headers);
+
+// One such, on a connection of its own.
 Answer request(const std::string& address, const std::string& method, const std::string& path,
                const std::string& body = {},
                const std::map<std::string, std::string>& headers = {});
