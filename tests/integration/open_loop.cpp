@@ -46,7 +46,7 @@ void OpenLoop::run(int rate, std::chrono::seconds time, const std::function<void
         }
         watch();
         take_answers(
-            std::clamp(std::chrono::ceil<milliseconds>(left), milliseconds{0}, milliseconds{10}));
+            std::clamp(std::chrono::ceil<milliseconds>(left), milliseconds{1}, milliseconds{10}));
     }
 }
 
