@@ -105,14 +105,15 @@ void KafkaConsumer::rebalance(rd_kafka_resp_err_t what,
                               rd_kafka_topic_partition_list_t* partitions) {
     if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         rd_kafka_assign(consumer_.get(), partitions);
-        assigned_ = true;
+        member_ = true;
         paused_ = false;
         learn_committed(*partitions);
         return;
     }
     on_revoke_();
+    // Others come and go: that is no reason to be taken for ill, and out of service.
+    if (rd_kafka_assignment_lost(consumer_.get()) != 0) member_ = false;
     rd_kafka_assign(consumer_.get(), nullptr);
-    assigned_ = false;
     const std::scoped_lock lock(mutex_);
     committed_.clear();
 }

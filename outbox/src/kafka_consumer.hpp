@@ -32,7 +32,8 @@ public:
     void commit(const Offsets::Positions& positions);
     // Stops and resumes fetching; poll() goes on keeping the membership.
     void pause(bool paused);
-    bool assigned() const { return assigned_; }
+    // From the first assignment on, while the group shares its partitions out anew too.
+    bool is_member() const { return member_; }
     std::vector<PartitionLag> lag() const;  // thread-safe
     void close();
 
@@ -45,7 +46,7 @@ private:
     std::function<void(std::string_view)> log_;
     std::function<void()> on_revoke_;
     std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)> consumer_;
-    bool assigned_ = false;
+    bool member_ = false;
     bool paused_ = false;
     mutable std::mutex mutex_;
     Offsets::Positions committed_;  // of what is assigned; under mutex_

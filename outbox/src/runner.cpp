@@ -69,7 +69,7 @@ void Consumer::Runner::run(const std::stop_token& stop) {
         }
         kafka.pause(waiting_.size() >= options_.waiting);
         auto batch = take_batch();
-        ready_ = kafka.assigned();
+        ready_ = kafka.is_member();
         if (batch.empty()) continue;
         if (faults::mutant("offsets_first")) {
             for (const auto& delivery : batch)

@@ -56,6 +56,7 @@ protected:
         thread_.request_stop();
         if (thread_.joinable()) thread_.join();
     }
+    bool has_partitions() const { return !consumer_->lag().empty(); }
     static void effect(pqxx::transaction_base& tx, const outbox::Message& message) {
         tx.exec("insert into effect (key, payload) values ($1, $2)",
                 pqxx::params{message.key, message.payload});

@@ -47,10 +47,8 @@ APPENDED = {("purchase", "event.createpurchase"): 1, ("product", "event.reply"):
 # A handler whose transaction is rolled back runs again, so that there may be more.
 PARTS = {"SERVER": {("purchase", "post /api/v1/purchases"): 1,
                     ("account", "auth.authservice/auth"): 1,
-                    ("product", "product.productservice/checkproducts"): 1,
                     ("product", "product.productservice/getproducts"): 1},
          "CLIENT": {("purchase", "auth.authservice/auth"): 1,
-                    ("purchase", "product.productservice/checkproducts"): 1,
                     ("purchase", "product.productservice/getproducts"): 1},
          "CONSUMER": HANDLED, "PRODUCER": APPENDED,
          None: {("postroom", "outbox wait"): sum(APPENDED.values())}}
