@@ -193,10 +193,10 @@ class OnePurchase(unittest.TestCase):
 
     def check_metrics(self, service):
         with self.assertRaises(urllib.error.HTTPError):
-            get(f"http://{self.http[service]}/nothing/is/at/4711")
+            get(f"http://{self.http[service]}/nothing/is/elsewhere")
         with urllib.request.urlopen(f"http://{self.http[service]}/metrics", timeout=10) as answer:
             text = answer.read().decode()
-        self.assertNotIn("4711", text)
+        self.assertNotIn("elsewhere", text)
         self.assertNotIn(self.purchased, text)
         found = {}
         for name, labels in re.findall(r"^(\w+_(?:http|pubsub)_\w+)\{(.*)\} ", text, re.MULTILINE):
