@@ -18,6 +18,7 @@ ConsumerOptions checked(ConsumerOptions options) {
     need(!options.brokers.empty(), "brokers are missing");
     need(!options.topics.empty(), "topics are missing");
     need(options.workers >= 1 && options.workers <= 64, "workers must be 1 to 64");
+    need(options.share >= 1, "a share must be of 1 event at least");
     need(options.batch >= 1 && options.batch <= 10'000, "batch must be 1 to 10000");
     need(options.attempts >= 1, "attempts must be at least 1");
     need(options.first_backoff.count() > 0 && options.first_backoff <= options.last_backoff,

@@ -14,6 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 using Kind = Outcome::Kind;
 constexpr auto longest_wait = 100ms;  // for a message, so that a stop is noticed
+// Each commit is a record that the broker writes, and a wait for it.
+constexpr auto commit_every = 100ms;
 constexpr auto partitions_every = 1h;
 
 }  // namespace
@@ -70,7 +72,10 @@ void Consumer::Runner::run(const std::stop_token& stop) {
         kafka.pause(waiting_.size() >= options_.waiting);
         auto batch = take_batch();
         ready_ = kafka.is_member();
-        if (batch.empty()) continue;
+        if (batch.empty()) {
+            commit_when_due();
+            continue;
+        }
         if (faults::mutant("offsets_first")) {
             for (const auto& delivery : batch)
                 offsets_.finish({delivery.message.topic, delivery.message.partition},
@@ -86,7 +91,8 @@ void Consumer::Runner::run(const std::stop_token& stop) {
         }
         if (after_batch_) after_batch_();
         faults::crash_point("after_commit");
-        commit();
+        if (!commit_due_) commit_due_ = Clock::now() + commit_every;
+        commit_when_due();
     }
     ready_ = false;
     kafka.close();  // revokes, which commits
@@ -126,28 +132,29 @@ void Consumer::Runner::admit(Delivery delivery, std::vector<Delivery>& batch) {
     }
 }
 
-// Splits a batch over the workers, a key always to one of them.
+// Splits a batch over as many workers as it is worth, a key always to one of them.
 std::vector<Consumer::Runner::Share> Consumer::Runner::apply(std::vector<Delivery>& batch,
                                                              const std::stop_token& stop) {
-    std::vector<Share> shares(workers_.size());
+    const auto wanted = (batch.size() + options_.share - 1) / options_.share;
+    std::vector<Share> shares(std::min(wanted, workers_.size()));
     for (auto& delivery : batch)
         shares[std::hash<std::string>{}(delivery.lane()) % shares.size()].deliveries.push_back(
             &delivery);
     std::vector<std::exception_ptr> errors(shares.size());
+    const auto work = [&](std::size_t i) {
+        if (shares[i].deliveries.empty()) return;
+        try {
+            auto outcomes = workers_[i]->process(shares[i].deliveries, stop, shares[i].fell_back);
+            if (outcomes) shares[i].outcomes = std::move(*outcomes);
+        } catch (...) {
+            errors[i] = std::current_exception();
+        }
+    };
     {
         std::vector<std::jthread> threads;
-        for (std::size_t i = 0; i < shares.size(); ++i) {
-            if (shares[i].deliveries.empty()) continue;
-            threads.emplace_back([&, i] {
-                try {
-                    auto outcomes =
-                        workers_[i]->process(shares[i].deliveries, stop, shares[i].fell_back);
-                    if (outcomes) shares[i].outcomes = std::move(*outcomes);
-                } catch (...) {
-                    errors[i] = std::current_exception();
-                }
-            });
-        }
+        threads.reserve(shares.size());
+        for (std::size_t i = 1; i < shares.size(); ++i) threads.emplace_back(work, i);
+        work(0);
     }
     for (const auto& error : errors) {
         if (error) std::rethrow_exception(error);
@@ -210,7 +217,12 @@ void Consumer::Runner::fail(Delivery& delivery, const Outcome& outcome) {
 }
 
 void Consumer::Runner::commit() {
+    commit_due_.reset();
     if (kafka_ != nullptr) kafka_->commit(offsets_.take());
+}
+
+void Consumer::Runner::commit_when_due() {
+    if (commit_due_ && Clock::now() >= *commit_due_) commit();
 }
 
 }  // namespace outbox

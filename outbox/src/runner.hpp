@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <stop_token>
 #include <string>
@@ -48,12 +49,14 @@ private:
     bool settle(Delivery& delivery, const Outcome& outcome, const std::stop_token& stop);
     void fail(Delivery& delivery, const Outcome& outcome);
     void commit();
+    void commit_when_due();
 
     ConsumerOptions options_;
     Handlers handlers_;
     std::function<void()> after_batch_;
     std::vector<std::unique_ptr<Worker>> workers_;
     Offsets offsets_;
+    std::optional<Clock::time_point> commit_due_;  // once there is something to commit
     Waiting waiting_;
     std::mt19937 random_{std::random_device{}()};
     KafkaConsumer* kafka_ = nullptr;  // while running

@@ -23,6 +23,25 @@ TEST_F(ConsumerTest, AppliesEachEventOnceInTheOrderOfItsKey) {
     EXPECT_LT(consumer_->counts().batches, 150U) << "it should batch";
 }
 
+// Each share is a transaction of its own, with all its statements.
+TEST_F(ConsumerTest, SharesABatchOverNoMoreWorkersThanItIsWorth) {
+    std::vector<support::Draft> drafts;
+    for (int i = 0; i < 16; ++i) drafts.push_back(draft(std::to_string(i), "x"));
+    support::produce(topic_, drafts);
+    start(effect);
+    await_effects(16);
+    stop();
+    EXPECT_EQ(query<std::uint64_t>("select count(distinct xmin::text) from effect"),
+              consumer_->counts().batches);
+    for (int i = 16; i < 400; ++i) drafts.push_back(draft(std::to_string(i), "x"));
+    support::produce(topic_, {drafts.begin() + 16, drafts.end()});
+    start(effect);
+    await_effects(400);
+    stop();
+    EXPECT_GT(query<std::uint64_t>("select count(distinct xmin::text) from effect"),
+              consumer_->counts().batches + 1);
+}
+
 TEST_F(ConsumerTest, GoesOnWhereItStoppedWithoutARedelivery) {
     support::produce(topic_, {draft("a", "1"), draft("b", "2")});
     start(effect);
