@@ -9,7 +9,8 @@ std::shared_ptr<grpc::Channel> channel_to(const std::string& address,
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+    // How long an attempt may take, TLS's handshake and the peer's first frame included.
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
     const auto credentials = security.authority.empty()
                                  ? grpc::InsecureChannelCredentials()
