@@ -58,8 +58,9 @@ auto transact(Pool& pool, Function&& function, TransactOptions options = {}) {
 // The same around queries that change nothing: each sees what is committed at its own beginning, as
 // within a transaction, and no BEGIN and COMMIT go to and fro with them.
 template <class Function>
-auto query(Pool& pool, Function&& function) {
-    return transact<pqxx::nontransaction>(pool, function, {.repeatable = true});
+auto query(Pool& pool, Function&& function, int attempts = TransactOptions{}.attempts) {
+    return transact<pqxx::nontransaction>(pool, function,
+                                          {.attempts = attempts, .repeatable = true});
 }
 
 }  // namespace domain

@@ -1,7 +1,5 @@
 #include "http/auth_config.hpp"
 
-#include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -114,10 +112,11 @@ void AuthFlags::read(Config& config) const {
     grpc.certificate = whole("--grpc-certificate-file", grpc_certificate_file_);
     grpc.key = whole("--grpc-key-file", grpc_key_file_);
     grpc.authority = whole("--grpc-ca-file", grpc_authority_file_);
-    grpc.token = whole("--grpc-token-file", grpc_token_file_);
-    grpc.token.resize(std::min(grpc.token.size(), grpc.token.find_first_of("\r\n")));
-    if (!grpc_token_file_.empty() && grpc.token.size() < least_grpc_token)
-        throw CLI::ValidationError("--grpc-token-file", "the token needs at least 16 bytes");
+    if (!grpc_token_file_.empty()) {
+        grpc.token = first_line("--grpc-token-file", grpc_token_file_);
+        if (grpc.token.size() < least_grpc_token)
+            throw CLI::ValidationError("--grpc-token-file", "the token needs at least 16 bytes");
+    }
     if (grpc.certificate.empty() != grpc.key.empty())
         throw CLI::ValidationError("--grpc-certificate-file", "needs --grpc-key-file");
     config.token.secret = secret_of("--jwt-secret-file", secret_file_, "SHOP_JWT_SECRET");

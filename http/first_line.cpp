@@ -9,8 +9,9 @@ namespace http {
 std::string first_line(const std::string& flag, const std::string& path) {
     std::ifstream file(path);
     std::string line;
-    if (!std::getline(file, line) || line.empty())
-        throw CLI::ValidationError(flag, "cannot read a first line from " + path);
+    std::getline(file, line);
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty()) throw CLI::ValidationError(flag, "cannot read a first line from " + path);
     return line;
 }
 

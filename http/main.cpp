@@ -1,5 +1,7 @@
 // The shop's composition root: which services run here.
 
+#include <absl/synchronization/mutex.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -61,6 +63,10 @@ int main(int argc, char** argv) {
     servable.reserve(apps.size());
     for (const auto& [name, add] : apps) servable.push_back(name);
     const auto config = http::read_config(argc, argv, servable);
+    // Debian builds abseil, and so gRPC's mutexes, with the search for deadlocks: each mutex that
+    // is locked while another is held goes through a graph under a lock for all, and two orders of
+    // locking, be they ever so harmless, end the process.
+    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     // Before any thread starts, so that every thread leaves them to sigwait.
     sigset_t stops;
     sigemptyset(&stops);

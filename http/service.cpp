@@ -20,14 +20,11 @@ where split_part(wanted, '/', 1) = any ($2::text[])
 
 bool is_migrated(domain::Pool& pool, const std::string& service) {
     try {
-        return domain::transact(pool,
-                                [&](pqxx::work& tx) {
-                                    const pqxx::params files{
-                                        POSTROOM_MIGRATIONS,
-                                        std::vector<std::string>{"outbox", service}};
-                                    return tx.query_value<int>(count_missing, files) == 0;
-                                },
-                                {.attempts = 1});
+        const pqxx::params files{POSTROOM_MIGRATIONS, std::vector<std::string>{"outbox", service}};
+        const auto missing = [&](pqxx::transaction_base& tx) {
+            return tx.query_value<int>(count_missing, files);
+        };
+        return domain::query(pool, missing, 1) == 0;
     } catch (const pqxx::undefined_table&) {
         return false;
     } catch (const pqxx::insufficient_privilege&) {
@@ -134,8 +131,8 @@ Outcome Service::readiness() {
     if (consumer_ && !consumer_->ready())
         return tl::unexpected(Problem{503, "the consumer has no connection to Kafka yet"});
     // Throws when the database is away, which answers 503 too.
-    domain::transact(pool_, [](pqxx::work& tx) { return tx.query_value<int>("select 1"); },
-                     {.attempts = 1});
+    const auto ask = [](pqxx::transaction_base& tx) { return tx.query_value<int>("select 1"); };
+    domain::query(pool_, ask, 1);
     return Response{.body = "ready\n", .content_type = "text/plain"};
 }
 

@@ -159,10 +159,10 @@ tl::expected<void, Refusal> AccountService::logout(std::string_view refresh_toke
 tl::expected<token::Claims, token::Flaw> AccountService::judge(std::string_view access_token) {
     const auto claims = tokens_.verify(Kind::access, access_token);
     if (!claims) return tl::unexpected(claims.error());
-    const auto run = [&](pqxx::work& tx) {
+    const auto run = [&](auto& tx) {
         return store::session_counts(tx, SessionId{claims->session}, claims->customer);
     };
-    if (!transact(pool_, run)) return tl::unexpected(token::Flaw::invalid);
+    if (!query(pool_, run)) return tl::unexpected(token::Flaw::invalid);
     return *claims;
 }
 

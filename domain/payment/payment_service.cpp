@@ -1,6 +1,7 @@
 #include "domain/payment/payment_service.hpp"
 
 #include <map>
+#include <optional>
 #include <outbox/append.hpp>
 #include <ranges>
 #include <set>
@@ -29,7 +30,7 @@ PaymentId payment_of(const Input& input) { return PaymentId{command_of(input).id
 class Desk {
 public:
     Desk(pqxx::transaction_base& tx, std::span<const Input> inputs, Provider& provider)
-        : tx_{tx}, provider_{provider}, limits_{store::limits(tx)} {
+        : tx_{tx}, provider_{provider} {
         std::set<PaymentId> ids;
         for (const auto& input : inputs) ids.insert(payment_of(input));
         found_ = payments_ = store::lock(tx, ids);
@@ -37,10 +38,9 @@ public:
 
     void operator()(const Create& input) {
         const auto& demand = input.demand;
-        const auto limit = limits_.find(demand.amount.currency);
-        payments_.try_emplace(
-            demand.id,
-            ask(demand, limit == limits_.end() ? Limit{} : limit->second, provider_.name()));
+        if (payments_.contains(demand.id)) return;
+        payments_.emplace(demand.id,
+                          ask(demand, limit_in(demand.amount.currency), provider_.name()));
     }
     void operator()(const RollBack& input) {
         const PaymentId id{input.command.id.value};
@@ -86,6 +86,12 @@ public:
     }
 
 private:
+    Limit limit_in(const Currency& currency) {
+        if (!limits_) limits_ = store::limits(tx_);
+        const auto limit = limits_->find(currency);
+        return limit == limits_->end() ? Limit{} : limit->second;
+    }
+
     std::vector<Payment> waiting(bool taken) const {
         std::vector<Payment> found;
         for (const auto& [id, payment] : payments_) {
@@ -97,7 +103,7 @@ private:
 
     pqxx::transaction_base& tx_;
     Provider& provider_;
-    std::map<Currency, Money> limits_;
+    std::optional<std::map<Currency, Money>> limits_;  // once a new payment has asked for them
     std::map<PaymentId, Payment> found_, payments_;
 };
 

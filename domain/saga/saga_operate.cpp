@@ -63,20 +63,20 @@ tl::expected<std::string, Refusal> ask(Pool& pool, const char* call, const pqxx:
 }  // namespace
 
 std::optional<std::string> show(Pool& pool, PurchaseId id) {
-    return transact(pool, [&](pqxx::work& tx) -> std::optional<std::string> {
+    return query(pool, [&](pqxx::transaction_base& tx) -> std::optional<std::string> {
         const auto row = tx.exec(select_saga, pqxx::params{id.value}).opt_row();
         return row ? std::optional{(*row)[0].as<std::string>()} : std::nullopt;
     });
 }
 
 std::string list(Pool& pool, Which which) {
-    return transact(pool, [&](pqxx::work& tx) {
+    return query(pool, [&](pqxx::transaction_base& tx) {
         return tx.query_value<std::string>(which == Which::stuck ? select_stuck : select_in_flight);
     });
 }
 
 std::map<std::string, double> count(Pool& pool) {
-    return transact(pool, [](pqxx::work& tx) {
+    return query(pool, [](pqxx::transaction_base& tx) {
         std::map<std::string, double> counts{{"EXECUTING", 0}, {"COMPENSATING", 0}};
         for (const auto& row : tx.exec(count_by_state))
             counts[row[0].as<std::string>()] = row[1].as<double>();

@@ -13,6 +13,7 @@ struct Delivery {
     std::string malformed;      // why it is no event; empty when it is one
     std::uint64_t arrival = 0;  // rises with each one taken from Kafka
     int attempts = 0;           // that failed
+    int delays = 0;             // failures that cost no attempt
     bool retrying = false;      // its key waits for it
 
     std::string source() const {

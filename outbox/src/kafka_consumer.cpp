@@ -20,6 +20,13 @@ Partitions list(std::size_t size) {
             &rd_kafka_topic_partition_list_destroy};
 }
 
+// Null when it cannot be told.
+Partitions assignment_of(rd_kafka_t* consumer) {
+    rd_kafka_topic_partition_list_t* assignment = nullptr;
+    rd_kafka_assignment(consumer, &assignment);
+    return {assignment, &rd_kafka_topic_partition_list_destroy};
+}
+
 constexpr int answer_ms = 1000;  // to wait for what only lag() needs
 
 std::map<std::string, std::string> properties(const ConsumerOptions& options) {
@@ -107,10 +114,11 @@ void KafkaConsumer::rebalance(rd_kafka_resp_err_t what,
         rd_kafka_assign(consumer_.get(), partitions);
         member_ = true;
         paused_ = false;
-        learn_committed(*partitions);
+        to_learn_ = true;
         return;
     }
     on_revoke_();
+    to_learn_ = false;
     // Others come and go: that is no reason to be taken for ill, and out of service.
     if (rd_kafka_assignment_lost(consumer_.get()) != 0) member_ = false;
     rd_kafka_assign(consumer_.get(), nullptr);
@@ -119,10 +127,10 @@ void KafkaConsumer::rebalance(rd_kafka_resp_err_t what,
 }
 
 // Where nothing is committed, the oldest record stands for it.
-void KafkaConsumer::learn_committed(const rd_kafka_topic_partition_list_t& partitions) {
-    const Partitions asked{rd_kafka_topic_partition_list_copy(&partitions),
-                           &rd_kafka_topic_partition_list_destroy};
-    if (rd_kafka_committed(consumer_.get(), asked.get(), answer_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
+void KafkaConsumer::learn_committed() {
+    const auto asked = assignment_of(consumer_.get());
+    if (!asked ||
+        rd_kafka_committed(consumer_.get(), asked.get(), answer_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
     keep_committed(*asked);
     const auto fresh = list(0);
@@ -163,6 +171,8 @@ std::optional<Delivery> KafkaConsumer::poll(std::chrono::milliseconds limit) {
     const std::unique_ptr<rd_kafka_message_t, void (*)(rd_kafka_message_t*)> message{
         rd_kafka_consumer_poll(consumer_.get(), static_cast<int>(limit.count())),
         &rd_kafka_message_destroy};
+    // Not while the group waits for the end of rebalance().
+    if (std::exchange(to_learn_, false)) learn_committed();
     if (!message) return std::nullopt;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) return delivery(*message);
     std::array<char, 512> why{};
@@ -219,13 +229,12 @@ void KafkaConsumer::commit(const Offsets::Positions& positions) {
 
 void KafkaConsumer::pause(bool paused) {
     if (paused == paused_) return;
-    rd_kafka_topic_partition_list_t* assignment = nullptr;
-    if (rd_kafka_assignment(consumer_.get(), &assignment) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-    const Partitions freed{assignment, &rd_kafka_topic_partition_list_destroy};
+    const auto assignment = assignment_of(consumer_.get());
+    if (!assignment) return;
     if (paused) {
-        rd_kafka_pause_partitions(consumer_.get(), assignment);
+        rd_kafka_pause_partitions(consumer_.get(), assignment.get());
     } else {
-        rd_kafka_resume_partitions(consumer_.get(), assignment);
+        rd_kafka_resume_partitions(consumer_.get(), assignment.get());
     }
     paused_ = paused;
 }

@@ -39,7 +39,7 @@ public:
 
 private:
     void rebalance(rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* partitions);
-    void learn_committed(const rd_kafka_topic_partition_list_t& partitions);
+    void learn_committed();
     void keep_committed(const rd_kafka_topic_partition_list_t& offsets);
     Delivery delivery(const rd_kafka_message_t& message) const;
 
@@ -48,6 +48,7 @@ private:
     std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)> consumer_;
     bool member_ = false;
     bool paused_ = false;
+    bool to_learn_ = false;  // what is committed of the partitions just assigned
     mutable std::mutex mutex_;
     Offsets::Positions committed_;  // of what is assigned; under mutex_
 };

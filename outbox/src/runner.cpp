@@ -209,10 +209,15 @@ void Consumer::Runner::fail(Delivery& delivery, const Outcome& outcome) {
         return;
     }
     ++counts_[retried];
-    const auto pause = backoff(delivery.attempts, options_.first_backoff, options_.last_backoff,
-                               std::uniform_real_distribution<double>{0.0, 1.0}(random_));
-    options_.log("event " + delivery.message.id.to_string() + " failed, attempt " +
-                 std::to_string(delivery.attempts) + ": " + outcome.error);
+    if (outcome.blameless) ++delivery.delays;
+    const auto pause =
+        backoff(delivery.attempts + delivery.delays, options_.first_backoff, options_.last_backoff,
+                std::uniform_real_distribution<double>{0.0, 1.0}(random_));
+    options_.log("event " + delivery.message.id.to_string() +
+                 (outcome.blameless
+                      ? " has to wait, which costs no attempt: "
+                      : " failed, attempt " + std::to_string(delivery.attempts) + ": ") +
+                 outcome.error);
     waiting_.retry(std::move(delivery), Clock::now() + pause);
 }
 

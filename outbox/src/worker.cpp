@@ -1,12 +1,14 @@
 #include "worker.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <format>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <string_view>
 
 #include "faults.hpp"
 #include "outbox/inbox.hpp"
@@ -26,8 +28,23 @@ bool is_infrastructure(const pqxx::sql_error& error) {
            state.starts_with("57") || state.starts_with("58") || state == "25006";
 }
 
-// A lock that somebody holds for long delays the events that need it, and no others.
-bool is_lock_timeout(const pqxx::sql_error& error) { return error.sqlstate() == "55P03"; }
+// What a handler needs is not there, or not its role's to use: the schema is older than this
+// process, or newer. That is no fault of the events, which would all be parked.
+bool is_schema_trouble(const pqxx::sql_error& error) {
+    // Undefined function, column, table, schema. libpqxx leaves the state of the other empty.
+    constexpr std::array<std::string_view, 4> states{"42883", "42703", "42P01", "3F000"};
+    return std::ranges::contains(states, error.sqlstate()) ||
+           dynamic_cast<const pqxx::insufficient_privilege*>(&error) != nullptr;
+}
+
+Outcome failure(const pqxx::sql_error& error) {
+    constexpr auto hint = "is the database migrated, and its role granted what the handler needs? ";
+    const bool lacks = is_schema_trouble(error);
+    // A lock that somebody holds for long delays the events that need it, and no others.
+    return {.kind = Kind::failed,
+            .error = std::string{lacks ? hint : ""} + error.what(),
+            .blameless = lacks || error.sqlstate() == "55P03"};
+}
 
 // As PostgreSQL keeps text: what a handler throws may quote any bytes.
 std::string as_text(const std::string& bytes) {
@@ -173,7 +190,7 @@ Outcome Worker::apply_alone(pqxx::connection& connection, Delivery& delivery) {
         throw;
     } catch (const pqxx::sql_error& error) {
         if (is_infrastructure(error)) throw;
-        return {.kind = Kind::failed, .error = error.what(), .blameless = is_lock_timeout(error)};
+        return failure(error);
     } catch (const PoisonMessage& error) {
         return {.kind = Kind::failed, .error = error.what(), .poison = true};
     } catch (const std::exception& error) {

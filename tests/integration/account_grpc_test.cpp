@@ -73,7 +73,7 @@ TEST_F(AccountGrpcTest, TellsItsHealthAndNotItsMethods) {
 TEST_F(AccountGrpcTest, IsForThoseWhoHaveTheTokenAndTrustTheCertificate) {
     const support::Certificates certificates;
     const auto file = std::filesystem::temp_directory_path() / support::unique_name("token");
-    std::ofstream{file} << token << '\n';
+    std::ofstream{file} << token << "\r\nno token\n";
     start({{"SHOP_GRPC_TOKEN_FILE", file},
            {"SHOP_GRPC_CERTIFICATE_FILE", certificates.certificate()},
            {"SHOP_GRPC_KEY_FILE", certificates.key()}});

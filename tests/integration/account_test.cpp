@@ -61,7 +61,7 @@ TEST(AccountRoles, MayDoWhatTheServiceDoesAndNoMore) {
 
 TEST_F(AccountHttpTest, TakesItsSecretAndItsTimesFromTheEnvironment) {
     const auto file = std::filesystem::temp_directory_path() / support::unique_name("secret");
-    std::ofstream{file} << "from a file, of more than 32 bytes\n";
+    std::ofstream{file} << "from a file, of more than 32 bytes\r\n";
     start({{"SHOP_JWT_SECRET_FILE", file},
            {"JWT_ACCESS_TOKEN_EXPIRE_SECOND", "10800"},
            {"JWT_REFRESH_TOKEN_EXPIRE_SECOND", "86400"}});

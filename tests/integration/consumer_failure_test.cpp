@@ -168,6 +168,46 @@ TEST_F(ConsumerTest, LetsALockDelayOnlyItsKeyAndCostNoAttempt) {
     EXPECT_EQ(query<int>("select count(*) from inbox.dead_letter"), 0);
 }
 
+// As while an older process runs on a migrated database, or a newer one on what is not migrated.
+TEST_F(ConsumerTest, WaitsForWhatTheDatabaseLacksAtNoCostOfAnAttempt) {
+    support::produce(topic_, {draft("new", "1"), draft("new", "2"), draft("old", "3")});
+    auto impatient = options();
+    impatient.attempts = 1;
+    std::atomic<int> told = 0;
+    impatient.log = [&](std::string_view line) {
+        told += static_cast<int>(line.contains("is the database migrated"));
+    };
+    start(
+        [](pqxx::transaction_base& tx, const outbox::Message& message) {
+            effect(tx, message);
+            if (message.key == "new")
+                tx.exec("insert into later.seen (payload) select later.called($1)",
+                        pqxx::params{message.payload});
+        },
+        impatient);
+    await_effects(1);
+    EXPECT_EQ(payloads_of("old"), "3");
+    pqxx::connection owner{database_.dsn()};
+    for (const auto* migration :
+         {"select 1", "create schema later", "grant usage on schema later to postroom_service",
+          "create table later.seen ()", "alter table later.seen add payload text",
+          "create function later.called(text) returns text language sql as 'select $1'"}) {
+        pqxx::nontransaction{owner}.exec(migration);
+        const auto before = consumer_->counts().retried;
+        support::eventually(30s, std::string{"two more attempts after "} + migration,
+                            [&] { return consumer_->counts().retried >= before + 2; });
+        EXPECT_EQ(payloads_of("new"), "");
+    }
+    pqxx::nontransaction{owner}.exec("grant insert on later.seen to postroom_service");
+    await_effects(3);
+    EXPECT_EQ(payloads_of("new"), "1 2");
+    EXPECT_EQ(query<std::string>("select string_agg(payload, ' ') from later.seen"), "1 2");
+    EXPECT_EQ(query<int>("select count(*) from inbox.dead_letter"), 0);
+    EXPECT_GE(told, 12);
+    EXPECT_TRUE(consumer_->ready());
+    stop();
+}
+
 TEST_F(ConsumerTest, HoldsNoMoreBehindAFailingEventThanItMay) {
     std::vector<support::Draft> drafts{draft("k", "bad")};
     for (int i = 0; i < 2000; ++i) drafts.push_back(draft("k", std::to_string(i)));

@@ -119,6 +119,16 @@ TEST_F(PaymentParticipant, ActsOnTheCommandsOfOnePaymentInABatchInTheirOrder) {
     expect_conservation();
 }
 
+TEST_F(PaymentParticipant, ReadsTheLimitsForNewPaymentsOnly) {
+    hear({create(1, 500)});
+    pqxx::connection owner{database_.dsn()};
+    pqxx::nontransaction{owner}.exec("revoke select on payment_limit from " + role_);
+    hear({roll_back(1), roll_back(2), create(1, 500), create(2, 500)});
+    EXPECT_EQ(status(1), "REFUNDED");
+    EXPECT_EQ(status(2), "CANCELLED");
+    EXPECT_THROW(hear({create(3, 500)}), pqxx::insufficient_privilege);
+}
+
 // Two sessions, the same new payments in opposite orders: one of them waits, and finds them then.
 TEST_F(PaymentParticipant, HearsOverlappingBatchesWithoutADeadlock) {
     constexpr std::int64_t rounds = 20, size = 10;

@@ -12,8 +12,10 @@
 // after the last attempt it goes, whole, to inbox.dead_letter, and later events of its key wait
 // there behind it. Errors of the database itself (lost connection, deadlock, shutdown, a lock that
 // takes longer than lock_timeout) cost no attempt: give the dsn a lock_timeout and a
-// statement_timeout, or one lock that somebody holds delays every key. Events of a type without a
-// handler are passed over.
+// statement_timeout, or one lock that somebody holds delays every key. Nor does a table, column,
+// function, schema or right that a handler lacks, as while an older process runs on a migrated
+// database: the event is tried again, the log says why, and its key waits, until the database or
+// the handler is mended. Events of a type without a handler are passed over.
 #pragma once
 
 #include <chrono>
