@@ -146,6 +146,8 @@ MUTANTS = {
                            r"shown to a stranger, from memory"),
     "stock_from_cache": (32, "LastUnitCached.IsSoldByTheDatabaseWhateverIsRemembered",
                          r"a cache decided on stock"),
+    "repeats_ignored": (26, "LastUnitCached.IsForgottenThoughWhoSoldItDiedBeforeItSaidSo",
+                        r"stale after a crash"),
     "filter_by_its_fill": (
         "–", "FilterTest.KnowsACommitOlderThanItsLastQueryOfAnOlderTransaction",
         r"denied: an id that exists"),
