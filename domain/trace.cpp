@@ -4,6 +4,8 @@
 #include <format>
 #include <random>
 
+#include "outbox/tracing/tracing.hpp"
+
 namespace domain {
 namespace {
 
@@ -29,19 +31,28 @@ bool is_traceparent(std::string_view text) {
            !is_zero(text.substr(36, 16));
 }
 
+// W3C's, beyond which a tracestate need not be passed on.
+constexpr std::size_t longest_tracestate = 512;
+
 }  // namespace
 
 std::map<std::string, std::string> Trace::headers() const {
-    return {{"traceparent", traceparent}, {"correlation-id", correlation_id}};
+    std::map<std::string, std::string> all{{"traceparent", traceparent},
+                                           {"correlation-id", correlation_id}};
+    if (!tracestate.empty()) all.emplace("tracestate", tracestate);
+    return all;
 }
 
-Trace continue_trace(std::string_view traceparent, std::string_view correlation_id) {
-    Trace trace{is_traceparent(traceparent)
-                    ? std::string{traceparent}
-                    : std::format("00-{:016x}{:016x}-{:016x}-01", random_bits(), random_bits(),
-                                  random_bits()),
+Trace continue_trace(std::string_view traceparent, std::string_view correlation_id,
+                     std::string_view tracestate) {
+    const bool goes_on = is_traceparent(traceparent);
+    Trace trace{goes_on ? std::string{traceparent}
+                        : std::format("00-{:016x}{:016x}-{:016x}-01", random_bits(), random_bits(),
+                                      random_bits()),
                 std::string{correlation_id}};
     if (!is_token(correlation_id)) trace.correlation_id = trace.trace_id();
+    if (goes_on && tracestate.size() <= longest_tracestate && tracing::is_tracestate(tracestate))
+        trace.tracestate = tracestate;
     return trace;
 }
 
@@ -50,7 +61,7 @@ Trace continue_trace(const std::map<std::string, std::string>& headers) {
         const auto found = headers.find(name);
         return found == headers.end() ? std::string_view{} : std::string_view{found->second};
     };
-    return continue_trace(value("traceparent"), value("correlation-id"));
+    return continue_trace(value("traceparent"), value("correlation-id"), value("tracestate"));
 }
 
 bool is_token(std::string_view text) {

@@ -55,7 +55,8 @@ Problem to_problem(const std::exception& error) {
 void name(Request& request, const tracing::Span& span) {
     const auto own = span.traceparent();
     request.trace = domain::continue_trace(own.empty() ? request.header("traceparent") : own,
-                                           request.header("correlation-id"));
+                                           request.header("correlation-id"),
+                                           span ? span.tracestate() : request.header("tracestate"));
     const auto given = request.header("X-Request-Id");
     request.id =
         domain::is_token(given) ? std::string{given} : std::string{request.trace.trace_id()};

@@ -38,6 +38,8 @@ public:
             auto& sent = *methods->GetSendInitialMetadata();
             sent.erase("traceparent");
             sent.emplace("traceparent", span_.traceparent());
+            if (const auto state = span_.tracestate(); !state.empty())
+                sent.emplace("tracestate", state);
         }
         if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_STATUS))
             end(span_, *methods->GetRecvStatus());
@@ -70,13 +72,16 @@ public:
         if (methods->QueryInterceptionHookPoint(
                 InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
             const auto& received = *methods->GetRecvInitialMetadata();
-            const auto found = received.find("traceparent");
-            const auto parent = found == received.end()
-                                    ? std::string_view{}
-                                    : std::string_view{found->second.data(), found->second.size()};
+            const auto header = [&](const char* name) {
+                const auto found = received.find(name);
+                return found == received.end()
+                           ? std::string_view{}
+                           : std::string_view{found->second.data(), found->second.size()};
+            };
             span_ = described(tracer_.start({.name = std::string_view{method_}.substr(1),
                                              .kind = tracing::Kind::server,
-                                             .traceparent = parent}),
+                                             .traceparent = header("traceparent"),
+                                             .tracestate = header("tracestate")}),
                               method_);
         }
         if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS))

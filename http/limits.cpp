@@ -22,7 +22,7 @@ Response Cors::preflight(const std::string& allow) {
             .headers = {{"Access-Control-Allow-Methods", allow},
                         {"Access-Control-Allow-Headers",
                          "Authorization, Content-Type, Idempotency-Key, X-Request-Id, "
-                         "traceparent, correlation-id"},
+                         "traceparent, tracestate, correlation-id"},
                         {"Access-Control-Max-Age", "600"}}};
 }
 

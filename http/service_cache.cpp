@@ -1,6 +1,7 @@
 #include "http/service_cache.hpp"
 
 #include <pqxx/pqxx>
+#include <utility>
 
 #include "domain/transact.hpp"
 
@@ -73,7 +74,14 @@ void ServiceCache::invalidate_later(const std::string& key) {
     later_.insert(key);
 }
 
-void ServiceCache::settle_after(outbox::Consumer& consumer) {
+void ServiceCache::settle_after(outbox::Consumer& consumer, KeysOf keys_of) {
+    consumer.on_repeat([this, keys_of = std::move(keys_of)](const outbox::Message& message) {
+        try {
+            for (const auto& key : keys_of(message)) invalidate_later(key);
+        } catch (const outbox::PoisonMessage&) {
+            // Its id came with another content before: this one has changed nothing.
+        }
+    });
     consumer.after_batch([this] { settle(); });
 }
 

@@ -5,19 +5,21 @@
 //   if (!cache.might_exist(id)) return not_found;
 //   auto text = cache.values().get(key, load);
 //
-//   cache.settle_after(consumer);                  // and in its handlers:
+//   cache.settle_after(consumer, keys_of);         // and in its handlers:
 //   cache.invalidate_later(key);                   // once the transaction under way has ended
 //
 // What does not exist is not remembered: the filter knows it, and is never late. Thread-safe.
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <outbox/consumer.hpp>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "domain/cache/cached.hpp"
 #include "domain/pool.hpp"
@@ -38,8 +40,12 @@ public:
 
     // Before the transaction that changes it commits, which may still fail.
     void invalidate_later(const std::string& key);
-    // Before the consumer runs: what its handlers changed is invalidated after each batch.
-    void settle_after(outbox::Consumer& consumer);
+    // What a message may have changed; throws outbox::PoisonMessage for one that cannot be read.
+    using KeysOf = std::function<std::vector<std::string>(const outbox::Message&)>;
+    // Before the consumer runs: what its handlers changed is invalidated after each batch, and what
+    // a message may have changed once more when it is repeated, as whoever handled it may have died
+    // before it invalidated anything.
+    void settle_after(outbox::Consumer& consumer, KeysOf keys_of);
 
     void add_metrics(Metrics& metrics) const;
 

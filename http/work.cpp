@@ -20,16 +20,16 @@ std::string handler_of(const std::string& type) {
     return type == "Reply" ? "HandleReply" : type;
 }
 
-std::string_view header(const outbox::Message& message, const char* name) {
-    const auto found = message.headers.find(name);
-    return found == message.headers.end() ? std::string_view{} : std::string_view{found->second};
+std::string_view header(const std::map<std::string, std::string>& headers, const char* name) {
+    const auto found = headers.find(name);
+    return found == headers.end() ? std::string_view{} : std::string_view{found->second};
 }
 
 tracing::Span begin_event(const tracing::Tracer& tracer, const outbox::Message& message) {
     auto span = tracer.start({.name = "event." + handler_of(message.type),
                               .kind = Kind::consumer,
-                              .traceparent = header(message, "traceparent"),
-                              .tracestate = header(message, "tracestate")});
+                              .traceparent = header(message.headers, "traceparent"),
+                              .tracestate = header(message.headers, "tracestate")});
     if (!span) return span;
     span.set("messaging.system", "kafka");
     span.set("messaging.operation.type", "process");
@@ -46,11 +46,13 @@ std::vector<tracing::Span> begin_appends(const tracing::Tracer& tracer,
     std::vector<tracing::Span> spans;
     spans.reserve(events.size());
     for (auto& event : events) {
-        const auto under = event.headers.find("traceparent");
-        auto span = under == event.headers.end() ? tracing::Span{}
-                                                 : tracer.start({.name = "event." + event.type,
-                                                                 .kind = Kind::producer,
-                                                                 .traceparent = under->second});
+        const auto under = header(event.headers, "traceparent");
+        auto span = under.empty()
+                        ? tracing::Span{}
+                        : tracer.start({.name = "event." + event.type,
+                                        .kind = Kind::producer,
+                                        .traceparent = under,
+                                        .tracestate = header(event.headers, "tracestate")});
         if (span) {
             span.set("messaging.system", "postroom");
             span.set("messaging.operation.type", "create");

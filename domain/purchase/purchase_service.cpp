@@ -67,7 +67,8 @@ tl::expected<PurchaseId, Refusal> PurchaseService::place(const PlacePurchase& co
 
 std::optional<store::View> PurchaseService::find(PurchaseId id, CustomerId customer) {
     auto view = query(pool_, [&](auto& tx) { return store::find(tx, id); });
-    if (view && view->purchase.customer != customer) return std::nullopt;
+    if (view && view->purchase.customer != customer && !faults::mutant("any_owner"))
+        return std::nullopt;
     return view;
 }
 

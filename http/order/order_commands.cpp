@@ -17,12 +17,12 @@ domain_order::Input input(const outbox::Message& message) {
 }
 
 // A new order needs no invalidation: one that is not there is not remembered.
-std::optional<std::int64_t> changed_by(const domain_order::Input& input) {
+std::vector<std::string> changed_by(const domain_order::Input& input) {
     if (const auto* rollback = std::get_if<domain_order::RollBack>(&input))
-        return rollback->command.id.value;
-    if (const auto* result = std::get_if<domain_order::PurchaseResult>(&input); result != nullptr)
-        return result->success ? std::optional{result->order.value} : std::nullopt;
-    return std::nullopt;
+        return {order_key(rollback->command.id.value)};
+    const auto* result = std::get_if<domain_order::PurchaseResult>(&input);
+    if (result == nullptr || !result->success) return {};
+    return {order_key(result->order.value)};
 }
 
 }  // namespace
@@ -39,11 +39,11 @@ void subscribe_to_saga(outbox::Consumer& consumer, ServiceCache& cache) {
                           const auto heard = domain_order::hear(tx, inputs);
                           if (!heard) throw outbox::PoisonMessage(heard.error().detail);
                           for (const auto& each : inputs) {
-                              if (const auto id = changed_by(each))
-                                  cache.invalidate_later(order_key(*id));
+                              for (const auto& key : changed_by(each)) cache.invalidate_later(key);
                           }
                       });
-    cache.settle_after(consumer);
+    cache.settle_after(consumer,
+                       [](const outbox::Message& message) { return changed_by(input(message)); });
 }
 
 }  // namespace http::order

@@ -9,9 +9,18 @@ namespace http::payment {
 
 namespace domain_payment = domain::payment;
 
-std::string payment_key(domain::PaymentId id) { return "get_payment:" + std::to_string(id.value); }
+namespace {
 
 // A new payment needs no invalidation: one that is not there is not remembered.
+std::vector<std::string> changed_by(const outbox::Message& message) {
+    if (message.type != "RollbackPayment") return {};
+    return {payment_key(domain::PaymentId{command(message).id.value})};
+}
+
+}  // namespace
+
+std::string payment_key(domain::PaymentId id) { return "get_payment:" + std::to_string(id.value); }
+
 void subscribe_to_saga(outbox::Consumer& consumer, domain_payment::Provider& provider,
                        ServiceCache& cache) {
     consumer.on_batch(
@@ -28,12 +37,10 @@ void subscribe_to_saga(outbox::Consumer& consumer, domain_payment::Provider& pro
                 }
             }
             domain_payment::hear(tx, inputs, provider);
-            for (const auto& input : inputs) {
-                if (const auto* back = std::get_if<domain_payment::RollBack>(&input))
-                    cache.invalidate_later(payment_key(domain::PaymentId{back->command.id.value}));
-            }
+            for (const auto* message : messages)
+                for (const auto& key : changed_by(*message)) cache.invalidate_later(key);
         });
-    cache.settle_after(consumer);
+    cache.settle_after(consumer, changed_by);
 }
 
 }  // namespace http::payment

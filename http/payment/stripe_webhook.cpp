@@ -10,6 +10,7 @@
 
 #include "domain/payment/payment_service.hpp"
 #include "domain/transact.hpp"
+#include "faults.hpp"
 #include "http/json_body.hpp"
 #include "http/payment/payment_commands.hpp"
 
@@ -66,7 +67,8 @@ void apply(pqxx::work& tx, const std::string& type, const nlohmann::json& object
 Outcome receive(domain::Pool& pool, ServiceCache& cache, const std::string& secret,
                 const Request& request) {
     const auto now = std::chrono::system_clock::now();
-    if (const auto verified = verify(request.header(header), request.body, secret, now); !verified)
+    if (const auto verified = verify(request.header(header), request.body, secret, now);
+        !verified && !faults::mutant("any_signature"))
         return tl::unexpected(verified.error());
     const auto event = json_object(request.body);
     if (!event) return tl::unexpected(event.error());

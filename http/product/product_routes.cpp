@@ -137,7 +137,14 @@ void subscribe(outbox::Consumer& consumer, ServiceCache& cache) {
             for (const auto& [id, left] : domain::product::hear(tx, inputs))
                 cache.invalidate_later(inventory_key(id));
         });
-    cache.settle_after(consumer);
+    // A rollback carries what was bought as well.
+    cache.settle_after(consumer, [](const outbox::Message& message) {
+        const auto lines = read(domain::product::read_update_inventory, message);
+        std::vector<std::string> keys;
+        keys.reserve(lines.size());
+        for (const auto& line : lines) keys.push_back(inventory_key(line.product));
+        return keys;
+    });
 }
 
 }  // namespace http::product

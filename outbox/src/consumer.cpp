@@ -64,6 +64,11 @@ Consumer& Consumer::after_batch(std::function<void()> call) {
     return *this;
 }
 
+Consumer& Consumer::on_repeat(std::function<void(const Message&)> call) {
+    runner_->on_repeat(std::move(call));
+    return *this;
+}
+
 void Consumer::run(const std::stop_token& stop) { runner_->run(stop); }
 ConsumerCounts Consumer::counts() const { return runner_->counts(); }
 std::vector<PartitionLag> Consumer::lag() const { return runner_->lag(); }

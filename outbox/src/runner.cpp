@@ -89,8 +89,8 @@ void Consumer::Runner::run(const std::stop_token& stop) {
             for (std::size_t i = 0; i < share.outcomes.size() && whole; ++i)
                 whole = settle(*share.deliveries[i], share.outcomes[i], stop);
         }
-        if (after_batch_) after_batch_();
         faults::crash_point("after_commit");
+        if (after_batch_) after_batch_();
         if (!commit_due_) commit_due_ = Clock::now() + commit_every;
         commit_when_due();
     }
@@ -183,6 +183,7 @@ bool Consumer::Runner::settle(Delivery& delivery, const Outcome& outcome,
             break;
         case Kind::duplicate:
             ++counts_[duplicates];
+            if (on_repeat_ && !faults::mutant("repeats_ignored")) on_repeat_(delivery.message);
             break;
         case Kind::ignored:
             ++counts_[ignored];

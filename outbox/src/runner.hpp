@@ -28,6 +28,7 @@ public:
 
     void on_batch(const std::vector<std::string>& types, BatchHandler handler);
     void after_batch(std::function<void()> call) { after_batch_ = std::move(call); }
+    void on_repeat(std::function<void(const Message&)> call) { on_repeat_ = std::move(call); }
     void run(const std::stop_token& stop);
     ConsumerCounts counts() const;
     std::vector<PartitionLag> lag() const;
@@ -54,6 +55,7 @@ private:
     ConsumerOptions options_;
     Handlers handlers_;
     std::function<void()> after_batch_;
+    std::function<void(const Message&)> on_repeat_;
     std::vector<std::unique_ptr<Worker>> workers_;
     Offsets offsets_;
     std::optional<Clock::time_point> commit_due_;  // once there is something to commit

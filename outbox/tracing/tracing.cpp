@@ -12,6 +12,7 @@
 #include <opentelemetry/sdk/trace/tracer_provider_factory.h>
 #include <opentelemetry/trace/propagation/http_trace_context.h>
 #include <opentelemetry/trace/span_startoptions.h>
+#include <opentelemetry/trace/trace_state.h>
 #include <opentelemetry/trace/tracer.h>
 
 #include <array>
@@ -98,6 +99,10 @@ std::string Span::traceparent() const {
     return carrier.parent;
 }
 
+std::string Span::tracestate() const {
+    return recorded_ ? recorded_->span->GetContext().trace_state()->ToHeader() : std::string{};
+}
+
 void Span::set(std::string_view name, std::string_view value) {
     if (recorded_) recorded_->span->SetAttribute(view(name), view(value));
 }
@@ -181,6 +186,10 @@ Span Tracer::start(const Start& start) const {
 bool is_sampled(std::string_view traceparent) {
     const auto context = context_of(traceparent, {});
     return context.IsValid() && context.IsSampled();
+}
+
+bool is_tracestate(std::string_view text) {
+    return !otel::trace::TraceState::FromHeader(view(text))->Empty();
 }
 
 }  // namespace tracing

@@ -31,6 +31,7 @@ public:
 
     explicit operator bool() const { return recorded_ != nullptr; }
     std::string traceparent() const;  // W3C's, for those who go on from here; empty when this is
+    std::string tracestate() const;   // or when nobody has said anything
     void set(std::string_view name, std::string_view value);
     void set(std::string_view name, std::int64_t value);
     void fail(std::string_view why);
@@ -79,5 +80,7 @@ private:
 
 // Whether it is a traceparent of a trace that is recorded.
 bool is_sampled(std::string_view traceparent);
+// Whether it is a tracestate that says something.
+bool is_tracestate(std::string_view text);
 
 }  // namespace tracing

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "faults.hpp"
 #include "integration/raw_http.hpp"
 #include "support/environment.hpp"
 #include "support/kafka.hpp"
@@ -48,9 +49,14 @@ Edge::Edge(const std::map<std::string, std::string>& addresses)
     : address_("127.0.0.1:" + std::to_string(free_port())) {
     std::map<std::string, std::string> environment{{"EDGE_LISTEN", address_}};
     for (const auto& [name, address] : addresses) environment["EDGE_" + upper(name)] = address;
-    haproxy_.emplace(
-        Process::Options{.argv = {"/usr/sbin/haproxy", "-f", source_dir() / "ops/edge/haproxy.cfg"},
-                         .env = environment});
+    const std::string configuration = source_dir() / "ops/edge/haproxy.cfg";
+    std::vector<std::string> argv{"/usr/sbin/haproxy", "-f", configuration};
+    if (faults::mutant("open_edge"))  // every path leads somewhere
+        argv = {"/bin/bash", "-c",
+                "exec /usr/sbin/haproxy -f <(sed 's/default_backend nothing/default_backend "
+                "product/' \"$0\")",
+                configuration};
+    haproxy_.emplace(Process::Options{.argv = argv, .env = environment});
     eventually(std::chrono::seconds{20}, "HAProxy to listen", [&] {
         if (!haproxy_->running()) throw std::runtime_error("it ended: " + haproxy_->output());
         try {

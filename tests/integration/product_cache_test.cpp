@@ -243,4 +243,18 @@ TEST_F(LastUnitCached, IsSoldByTheDatabaseWhateverIsRemembered) {
     EXPECT_EQ(left(1), 0);
 }
 
+TEST_F(LastUnitCached, IsForgottenThoughWhoSoldItDiedBeforeItSaidSo) {
+    stock(1, 1);
+    const auto seller = start({{"POSTROOM_CRASH_AT", "after_commit"}});
+    EXPECT_EQ(shown(*seller, 1, "inventory"), 1);
+    EXPECT_TRUE(buys(1));
+    support::eventually(10s, "the seller to die", [&] { return !seller->process().running(); });
+    ASSERT_EQ(redis_.cli({"EXISTS", "a-shop:get_product_inventory:1"}), "1")
+        << "nothing is stale: the test tests nothing";
+    started_ = 0;
+    const auto heir = start();
+    EXPECT_TRUE(support::happens_within(30s, [&] { return shown(*heir, 1, "inventory") == 0; }))
+        << "stale after a crash";
+}
+
 }  // namespace

@@ -53,6 +53,7 @@ PARTS = {"SERVER": {("purchase", "post /api/v1/purchases"): 1,
          "CONSUMER": HANDLED, "PRODUCER": APPENDED,
          None: {("postroom", "outbox wait"): sum(APPENDED.values())}}
 
+TRACE = f"00-{'1' * 32}"
 
 # As the seeds' tables have them, each after its service's name.
 HEARD = {"_pubsub_subscriber_messages_received_total": {"acked", "handler_name", "subscriber_name"},
@@ -156,11 +157,11 @@ class OnePurchase(unittest.TestCase):
                               self.log("relay"))
         self.addCleanup(process.stop, relay)
 
-    def purchase(self):
+    def purchase(self, headers=()):
         signed_in = {"Authorization": f"Bearer {self.customer.token()}"}
         url = f"http://{self.http['purchase']}"
         number = self.link.post("/api/v1/purchases", PURCHASE, 202, {
-            **signed_in, "Idempotency-Key": uuid.uuid4().hex})["purchase_id"]
+            **signed_in, **dict(headers), "Idempotency-Key": uuid.uuid4().hex})["purchase_id"]
         self.purchased = str(number)
         eventually("the purchase is complete", lambda: get(
             f"{url}/api/v1/purchases/{number}", signed_in)["success"])
@@ -187,9 +188,17 @@ class OnePurchase(unittest.TestCase):
         for service in SERVICES:
             self.check_metrics(service)
         self.zipkin.stop()
-        self.purchase()
+        self.purchase({"traceparent": f"{TRACE}-{'2' * 16}-01", "tracestate": "rojo=1"})
+        self.check_tracestate()
         eventually("the shop tells of spans that nobody takes",
                    lambda: "spans are dropped" in self.shop_log.read_text())
+
+    def check_tracestate(self):
+        for service in ("purchase", "orchestrator", "product", "order", "payment"):
+            with psycopg.connect(self.dsn(service)) as db:
+                found = db.execute("select distinct headers->>'tracestate' from outbox.event"
+                                   " where headers->>'traceparent' like %s", (f"{TRACE}-%",)).fetchall()
+            self.assertEqual(found, [("rojo=1",)], service)
 
     def check_metrics(self, service):
         with self.assertRaises(urllib.error.HTTPError):

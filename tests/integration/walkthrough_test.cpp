@@ -58,7 +58,8 @@ protected:
     void buy() {
         const Headers headers{{"Idempotency-Key", "cart-17"},
                               {"correlation-id", "cart-17"},
-                              {"traceparent", trace_ + "00f067aa0ba902b7-01"}};
+                              {"traceparent", trace_ + "00f067aa0ba902b7-01"},
+                              {"tracestate", "rojo=1"}};
         const auto body = purchase_body(4, 5);
         bought_ = ask(202, "purchase", "POST", "/api/v1/purchases", body, headers)["purchase_id"];
         EXPECT_EQ(ask(202, "purchase", "POST", "/api/v1/purchases/", body, headers)["purchase_id"],
@@ -126,6 +127,7 @@ protected:
                 if (record.key != std::to_string(bought_)) continue;
                 ++messages;
                 EXPECT_TRUE(record.headers.at("traceparent").starts_with(trace_)) << name;
+                EXPECT_EQ(record.headers.at("tracestate"), "rojo=1") << name;
                 EXPECT_EQ(record.headers.at("correlation-id"), "cart-17") << name;
             }
         }

@@ -15,10 +15,23 @@ TEST(Trace, GoesOnFromTheCallersSpanAndKeepsItsCorrelation) {
 }
 
 TEST(Trace, TravelsInHeaders) {
-    const auto trace = continue_trace(given, "cart-17");
+    const auto trace = continue_trace(given, "cart-17", "rojo=00f067aa0ba902b7,t61@a=1");
     const auto next = continue_trace(trace.headers());
     EXPECT_EQ(next.trace_id(), trace.trace_id());
     EXPECT_EQ(next.correlation_id, "cart-17");
+    EXPECT_EQ(next.tracestate, "rojo=00f067aa0ba902b7,t61@a=1");
+    EXPECT_FALSE(continue_trace(given, "cart-17").headers().contains("tracestate"));
+}
+
+TEST(Trace, DropsATracestateThatIsMalformedOrTooLongOrAlone) {
+    const auto longest = "a=" + std::string(252, 'b') + ",c=" + std::string(254, 'd');
+    ASSERT_EQ(longest.size(), 511U);
+    EXPECT_EQ(continue_trace(given, "", longest + "d").tracestate, longest + "d");
+    for (const auto& wrong : {longest + "dd", std::string{"rojo"}, std::string{"ROJO=1"},
+                              std::string{"a=b=c"}, std::string{"a=b\r\nX: y"}}) {
+        EXPECT_EQ(continue_trace(given, "", wrong).tracestate, "") << wrong;
+    }
+    EXPECT_EQ(continue_trace("00-0", "", "a=b").tracestate, "");
 }
 
 TEST(Trace, StartsAnewWhenTheCallersHeaderIsMalformed) {

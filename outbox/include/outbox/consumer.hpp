@@ -119,6 +119,10 @@ public:
     // Before run(). Called after each batch, when its transactions have ended, from run()'s thread:
     // whoever waits for their effects may look. Must be quick, and not throw.
     Consumer& after_batch(std::function<void()> call);
+    // Before run(). Called before after_batch's, from the same thread, with each message that has
+    // taken effect before: whoever applied it may have died before it came to after_batch. Must be
+    // quick, and not throw.
+    Consumer& on_repeat(std::function<void(const Message&)> call);
 
     // Consumes until told to stop: then finishes what is in hand, commits its offsets and leaves
     // the group. Commits them within 100 ms else, so a crash redelivers no more than that and a
