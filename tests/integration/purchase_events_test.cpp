@@ -45,6 +45,9 @@ TEST_F(PurchaseEvents, PassTheEdgeAsTheyComeWhereOlderClientsAskToo) {
     std::map<std::string, std::string> addresses{{"purchase", address_}};
     for (const auto* other : {"account", "order", "payment", "product"})
         addresses[other] = "127.0.0.1:9";
+    // Else the edge takes it out of service between two requests.
+    support::eventually(seconds{30}, "purchase to be ready",
+                        [&] { return get("/readyz").status == 200; });
     const support::Edge edge{addresses};
     const auto placed =
         support::request(edge.address(), "POST", "/api/purchase", pens,

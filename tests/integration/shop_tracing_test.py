@@ -23,7 +23,7 @@ import psycopg
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "ops/stack"))
 import process  # noqa: E402
 import stages  # noqa: E402
-from customers import Customer, Link  # noqa: E402
+from customers import Customer, Link, patiently  # noqa: E402
 from shop import GRPC, ROUTES, SERVICES  # noqa: E402
 from supervisor import Supervised  # noqa: E402
 from zipkin import Zipkin  # noqa: E402
@@ -160,8 +160,10 @@ class OnePurchase(unittest.TestCase):
     def purchase(self, headers=()):
         signed_in = {"Authorization": f"Bearer {self.customer.token()}"}
         url = f"http://{self.http['purchase']}"
-        number = self.link.post("/api/v1/purchases", PURCHASE, 202, {
-            **signed_in, **dict(headers), "Idempotency-Key": uuid.uuid4().hex})["purchase_id"]
+        told = {**signed_in, **dict(headers), "Idempotency-Key": uuid.uuid4().hex}
+        # The server closes a connection that was idle for a while.
+        number = patiently(lambda: self.link.post("/api/v1/purchases", PURCHASE, 202, told),
+                           _Never())["purchase_id"]
         self.purchased = str(number)
         eventually("the purchase is complete", lambda: get(
             f"{url}/api/v1/purchases/{number}", signed_in)["success"])
