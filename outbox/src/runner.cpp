@@ -70,12 +70,10 @@ void Consumer::Runner::run(const std::stop_token& stop) {
             partitions_made = Clock::now();
         }
         kafka.pause(waiting_.size() >= options_.waiting);
+        commit_when_due();
         auto batch = take_batch();
         ready_ = kafka.is_member();
-        if (batch.empty()) {
-            commit_when_due();
-            continue;
-        }
+        if (batch.empty()) continue;
         if (faults::mutant("offsets_first")) {
             for (const auto& delivery : batch)
                 offsets_.finish({delivery.message.topic, delivery.message.partition},
@@ -92,7 +90,6 @@ void Consumer::Runner::run(const std::stop_token& stop) {
         faults::crash_point("after_commit");
         if (after_batch_) after_batch_();
         if (!commit_due_) commit_due_ = Clock::now() + commit_every;
-        commit_when_due();
     }
     ready_ = false;
     kafka.close();  // revokes, which commits
