@@ -6,6 +6,7 @@
 bare INSERT    the row that outbox.append would insert, into a table without the doorbell
 INSERT, awake  the same, beside a session that holds the doorbell's lock, as an awake relay does
 append, awake  by outbox.append
+C++, awake     as outbox::append of the library does it: a call, or prepared, an INSERT with an id
 append, rings  with nobody awake: a notification at every commit
 with a relay   as "append, awake", but the holder is a relay at work, its broker on the same cores
 
@@ -46,6 +47,15 @@ values ({EVENT}, null, null, null);
 APPEND = f"""\\set key random(1, 100000)
 select outbox.append({EVENT});
 """
+LIBRARY = {
+    "parsed": f"""\\set key random(1, 100000)
+select outbox.append({EVENT}, null, gen_random_uuid(), null, null, null);
+""",
+    "prepared": f"""\\set key random(1, 100000)
+insert into outbox.event (aggregatetype, aggregateid, type, payload, headers, id, body, content_type, available_at)
+values ({EVENT}, null, gen_random_uuid(), null, null, null);
+""",
+}
 
 
 @contextlib.contextmanager
@@ -96,6 +106,7 @@ CASES = {
     "bare INSERT": (INSERT, no_doorbell),
     "INSERT, awake": (INSERT, awake),
     "append, awake": (APPEND, awake),
+    "C++, awake": (LIBRARY, awake),
     "append, rings": (APPEND, listening),
     "with a relay": (APPEND, relay),
 }
@@ -129,7 +140,7 @@ class Stand:
     def measure(self, case, load, seconds):
         sql, beside = CASES[case]
         script = servers.DIRECTORY / "script.sql"
-        script.write_text(sql)
+        script.write_text(sql if isinstance(sql, str) else sql[load.protocol])
         database.execute(self.dsn, "truncate outbox.event")
         database.execute(self.dsn, "checkpoint")
         flags = f"-n -M {PROTOCOLS[load.protocol]} -c {load.clients} -j 2 -T {seconds}"
@@ -220,6 +231,10 @@ def main():
             },
             "awake_of_bare": {
                 str(load): share(cases, "append, awake", "bare INSERT")
+                for load, cases in rates.items()
+            },
+            "library_of_bare": {
+                str(load): share(cases, "C++, awake", "bare INSERT")
                 for load, cases in rates.items()
             },
             "kept_beside_a_relay": {

@@ -3,6 +3,7 @@
 #include <libpq-fe.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <format>
 #include <map>
 
@@ -40,9 +41,12 @@ std::string describe(const Settings& settings) {
 
 std::string with_bounds(Settings settings, const Pool::Options& options) {
     settings.emplace("connect_timeout", std::to_string(options.connect_timeout.count()));
-    // The DSN's own options come last, and win. A wait for a lock ends first, as what it is.
+    // The DSN's own options come last, and win. A wait for a lock ends first, as what it is. The
+    // statements go by keys: planned once, it may be while a table is small, they must not scan it
+    // later; jit, as a scan that is ruled out looks costly enough to compile for.
     const auto limit = options.statement_timeout.count();
     settings["options"] = std::format(
+        "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off "
         "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} {}",
         limit, limit * 4 / 5, limit * 2, settings["options"]);
     std::string dsn;
@@ -67,7 +71,7 @@ Pool::Pool(Options options)
 }
 
 Pool::Lease Pool::acquire() {
-    std::unique_ptr<pqxx::connection> connection;
+    std::unique_ptr<Session> session;
     {
         std::unique_lock lock(mutex_);
         const auto until = std::min(Deadline::Clock::now() + options_.wait, Deadline::until());
@@ -77,42 +81,42 @@ Pool::Lease Pool::acquire() {
         }
         ++lent_;
         if (!idle_.empty()) {
-            connection = std::move(idle_.back());
+            session = std::move(idle_.back());
             idle_.pop_back();
         }
     }
     try {
-        if (!connection) {
-            connection = std::make_unique<pqxx::connection>(dsn_);
+        if (!session) {
+            session = std::make_unique<Session>(dsn_);
             // No details in its errors: they quote whole rows, and errors go to the log.
-            connection->set_verbosity(pqxx::error_verbosity::terse);
+            session->connection.set_verbosity(pqxx::error_verbosity::terse);
         }
     } catch (...) {
         give_back(nullptr);
         throw;
     }
-    return {*this, std::move(connection)};
+    return {*this, std::move(session)};
 }
 
 void Pool::drop_idle() {
-    std::vector<std::unique_ptr<pqxx::connection>> closing;
+    std::vector<std::unique_ptr<Session>> closing;
     const std::scoped_lock lock(mutex_);
     closing.swap(idle_);
     idle_.reserve(options_.size);
 }
 
-void Pool::give_back(std::unique_ptr<pqxx::connection> connection) {
+void Pool::give_back(std::unique_ptr<Session> session) {
     {
         const std::scoped_lock lock(mutex_);
         --lent_;
-        if (connection && connection->is_open()) idle_.push_back(std::move(connection));
+        if (session && session->connection.is_open()) idle_.push_back(std::move(session));
     }
     returned_.notify_one();
 }
 
-Pool::Lease::Lease(Pool& pool, std::unique_ptr<pqxx::connection> connection)
-    : pool_(pool), connection_(std::move(connection)) {}
+Pool::Lease::Lease(Pool& pool, std::unique_ptr<Session> session)
+    : pool_(pool), session_(std::move(session)) {}
 
-Pool::Lease::~Lease() { pool_.give_back(std::move(connection_)); }
+Pool::Lease::~Lease() { pool_.give_back(std::move(session_)); }
 
 }  // namespace domain

@@ -17,6 +17,8 @@
 #include <string>
 #include <vector>
 
+#include "outbox/prepared.hpp"
+
 namespace domain {
 
 // Every connection was in use for as long as a caller may wait: the service is overloaded.
@@ -34,19 +36,25 @@ public:
         std::chrono::milliseconds statement_timeout{5000};
     };
 
+    struct Session {
+        explicit Session(const std::string& dsn) : connection{dsn} {}
+        pqxx::connection connection;
+        outbox::PreparedStatements prepared{connection};
+    };
+
     // Returns the connection to the pool at its end, unless it broke meanwhile. Must not outlive
     // the pool.
     class Lease {
     public:
-        Lease(Pool& pool, std::unique_ptr<pqxx::connection> connection);
+        Lease(Pool& pool, std::unique_ptr<Session> session);
         Lease(const Lease&) = delete;
         Lease& operator=(const Lease&) = delete;
         ~Lease();
-        pqxx::connection& operator*() const { return *connection_; }
+        pqxx::connection& operator*() const { return session_->connection; }
 
     private:
         Pool& pool_;
-        std::unique_ptr<pqxx::connection> connection_;
+        std::unique_ptr<Session> session_;
     };
 
     explicit Pool(Options options);
@@ -64,14 +72,14 @@ public:
     const std::string& where() const { return where_; }
 
 private:
-    void give_back(std::unique_ptr<pqxx::connection> connection);
+    void give_back(std::unique_ptr<Session> session);
 
     const Options options_;
     const std::string where_;
     const std::string dsn_;
     std::mutex mutex_;
     std::condition_variable returned_;
-    std::vector<std::unique_ptr<pqxx::connection>> idle_;
+    std::vector<std::unique_ptr<Session>> idle_;
     std::size_t lent_ = 0;
 };
 

@@ -22,7 +22,7 @@ Courier::Courier(const Settings& settings, KafkaOptions kafka, const std::stop_t
     : settings_{settings}, kafka_{std::move(kafka)}, stop_{stop}, check_{std::move(check)} {}
 
 std::unique_ptr<Batch> Courier::read(Connection& connection, const std::string& statement,
-                                     std::initializer_list<std::string> parameters) {
+                                     std::initializer_list<std::optional<std::string>> parameters) {
     BatchBuilder builder;
     connection.stream_prepared(statement, parameters, [&](const Result& rows) {
         for (int row = 0; row < rows.rows(); ++row) {

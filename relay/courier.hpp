@@ -30,8 +30,9 @@ public:
     // How many rows to read for the next batch: how long other keys wait is bounded by it.
     std::string most_rows() const { return one_by_one_ ? "100" : "1000"; }
     // A batch of a prepared statement's rows; null when there are none.
-    static std::unique_ptr<Batch> read(Connection& connection, const std::string& statement,
-                                       std::initializer_list<std::string> parameters);
+    static std::unique_ptr<Batch> read(
+        Connection& connection, const std::string& statement,
+        std::initializer_list<std::optional<std::string>> parameters);
     const std::string& topic_name(const Row& row) { return sink().topic_name(row); }
 
     struct Outcome {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <format>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "faults.hpp"
 
@@ -205,13 +206,14 @@ void PositionLog::record(Position& position, Durability durability) {
         upper_floor = std::to_string(position.upper->floor);
     }
     try {
-        connection_.run(record_sql,
-                        {std::to_string(shard_), std::to_string(position.n + 1),
-                         std::to_string(position.epoch), system_identifier_, timeline_,
-                         position.lower.snapshot, std::to_string(position.lower.floor), upper,
-                         upper_floor, std::to_string(in_stream(position) ? 0 : position.last_place),
-                         std::to_string(position.published), lsn, lsn_row, last_row,
-                         durability == Durability::flushed ? "on" : "off"});
+        if (!std::exchange(prepared_, true)) connection_.prepare("record", record_sql);
+        connection_.run_prepared(
+            "record", {std::to_string(shard_), std::to_string(position.n + 1),
+                       std::to_string(position.epoch), system_identifier_, timeline_,
+                       position.lower.snapshot, std::to_string(position.lower.floor), upper,
+                       upper_floor, std::to_string(in_stream(position) ? 0 : position.last_place),
+                       std::to_string(position.published), lsn, lsn_row, last_row,
+                       durability == Durability::flushed ? "on" : "off"});
     } catch (const PostgresError& error) {
         if (!error.is_unique_violation()) throw;
         if (faults::mutant("no_fence")) {

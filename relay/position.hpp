@@ -89,6 +89,7 @@ private:
     Connection& connection_;
     int shard_;
     std::string system_identifier_, timeline_, scope_;
+    bool prepared_ = false;
 };
 
 }  // namespace relay

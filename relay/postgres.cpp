@@ -15,10 +15,10 @@ std::string trimmed(const char* message) {
     return text;
 }
 
-std::vector<const char*> pointers(std::initializer_list<std::string> texts) {
+std::vector<const char*> pointers(std::initializer_list<std::optional<std::string>> texts) {
     std::vector<const char*> all;
     all.reserve(texts.size());
-    for (const auto& text : texts) all.push_back(text.c_str());
+    for (const auto& text : texts) all.push_back(text ? text->c_str() : nullptr);
     return all;
 }
 
@@ -104,9 +104,7 @@ Result Connection::run(const std::string& sql) {
 
 Result Connection::run(const std::string& sql,
                        std::initializer_list<std::optional<std::string>> parameters) {
-    std::vector<const char*> values;
-    for (const auto& parameter : parameters)
-        values.push_back(parameter ? parameter->c_str() : nullptr);
+    const auto values = pointers(parameters);
     return checked(PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()),
                                 nullptr, values.data(), nullptr, nullptr, 0),
                    sql);
@@ -128,7 +126,7 @@ void Connection::prepare(const std::string& name, const std::string& sql) {
 }
 
 Result Connection::run_prepared(const std::string& name,
-                                std::initializer_list<std::string> parameters) {
+                                std::initializer_list<std::optional<std::string>> parameters) {
     const auto values = pointers(parameters);
     return checked(PQexecPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()),
                                   values.data(), nullptr, nullptr, 0),
@@ -136,7 +134,7 @@ Result Connection::run_prepared(const std::string& name,
 }
 
 void Connection::stream_prepared(const std::string& name,
-                                 std::initializer_list<std::string> parameters,
+                                 std::initializer_list<std::optional<std::string>> parameters,
                                  const std::function<bool(const Result&)>& take) {
     constexpr int rows_at_a_time = 64;
     const auto values = pointers(parameters);

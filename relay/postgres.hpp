@@ -79,9 +79,11 @@ public:
     Result run(const std::string& sql,
                std::initializer_list<std::optional<std::string>> parameters);
     void prepare(const std::string& name, const std::string& sql);
-    Result run_prepared(const std::string& name, std::initializer_list<std::string> parameters);
+    Result run_prepared(const std::string& name,
+                        std::initializer_list<std::optional<std::string>> parameters);
     // Gives the rows in binary as they come, some at a time; cancels the rest when take() is false.
-    void stream_prepared(const std::string& name, std::initializer_list<std::string> parameters,
+    void stream_prepared(const std::string& name,
+                         std::initializer_list<std::optional<std::string>> parameters,
                          const std::function<bool(const Result&)>& take);
 
     // Sends one statement. answered() is true, once, when its answer has arrived; throws as run()

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <pqxx/pqxx>
 
+#include "outbox/prepared.hpp"
+
 namespace domain::account::store {
 namespace {
 
@@ -85,58 +87,62 @@ std::string address_key(const std::string& address) { return "address " + addres
 bool insert(pqxx::transaction_base& tx, CustomerId id, const Registration& registration,
             const std::string& hash) {
     const auto& [personal, delivery, password] = registration;
-    return tx.exec(insert_account,
-                   pqxx::params{id.value, personal.first_name, personal.last_name, personal.email,
-                                delivery.address, delivery.phone_number, hash})
+    return outbox::exec(tx, insert_account,
+                        pqxx::params{id.value, personal.first_name, personal.last_name,
+                                     personal.email, delivery.address, delivery.phone_number, hash})
                .affected_rows() == 1;
 }
 
 std::optional<Credentials> find_credentials(pqxx::transaction_base& tx, const std::string& email) {
-    const auto row = tx.exec(select_credentials, pqxx::params{key_of(email)}).opt_row();
+    const auto row = outbox::exec(tx, select_credentials, pqxx::params{key_of(email)}).opt_row();
     if (!row) return std::nullopt;
     const auto [id, active, role, hash] = row->as<std::int64_t, bool, std::string, std::string>();
     return Credentials{CustomerId{id}, active, token::parse_role(role).value(), hash};
 }
 
 void replace_hash(pqxx::transaction_base& tx, const Credentials& old, const std::string& hash) {
-    tx.exec(update_password, pqxx::params{old.customer.value, old.hash, hash}).no_rows();
+    outbox::exec(tx, update_password, pqxx::params{old.customer.value, old.hash, hash}).no_rows();
 }
 
 std::optional<Personal> personal(pqxx::transaction_base& tx, CustomerId id) {
-    const auto row = tx.exec(select_personal, pqxx::params{id.value}).opt_row();
+    const auto row = outbox::exec(tx, select_personal, pqxx::params{id.value}).opt_row();
     if (!row) return std::nullopt;
     const auto [first, last, email] = row->as<std::string, std::string, std::string>();
     return Personal{first, last, email};
 }
 
 std::optional<Delivery> delivery(pqxx::transaction_base& tx, CustomerId id) {
-    const auto row = tx.exec(select_delivery, pqxx::params{id.value}).opt_row();
+    const auto row = outbox::exec(tx, select_delivery, pqxx::params{id.value}).opt_row();
     if (!row) return std::nullopt;
     const auto [address, phone_number] = row->as<std::string, std::string>();
     return Delivery{address, phone_number};
 }
 
 bool save(pqxx::transaction_base& tx, CustomerId id, const Personal& personal) {
-    return tx.exec(update_personal,
-                   pqxx::params{id.value, personal.first_name, personal.last_name, personal.email})
+    return outbox::exec(
+               tx, update_personal,
+               pqxx::params{id.value, personal.first_name, personal.last_name, personal.email})
                .affected_rows() == 1;
 }
 
 bool save(pqxx::transaction_base& tx, CustomerId id, const Delivery& delivery) {
-    return tx.exec(update_delivery, pqxx::params{id.value, delivery.address, delivery.phone_number})
+    return outbox::exec(tx, update_delivery,
+                        pqxx::params{id.value, delivery.address, delivery.phone_number})
                .affected_rows() == 1;
 }
 
 void open_session(pqxx::transaction_base& tx, const Session& session) {
-    tx.exec(delete_ended_sessions, pqxx::params{session.customer.value}).no_rows();
-    tx.exec(insert_session, pqxx::params{session.id.value, session.customer.value,
-                                         session.refresh_id, session.lifetime.count()})
+    outbox::exec(tx, delete_ended_sessions, pqxx::params{session.customer.value}).no_rows();
+    outbox::exec(tx, insert_session,
+                 pqxx::params{session.id.value, session.customer.value, session.refresh_id,
+                              session.lifetime.count()})
         .no_rows();
 }
 
 std::optional<SessionState> lock_session(pqxx::transaction_base& tx, SessionId id,
                                          CustomerId customer) {
-    const auto row = tx.exec(select_session, pqxx::params{id.value, customer.value}).opt_row();
+    const auto row =
+        outbox::exec(tx, select_session, pqxx::params{id.value, customer.value}).opt_row();
     if (!row) return std::nullopt;
     const auto [refresh_id, revoked, active, role] =
         row->as<std::string, bool, bool, std::string>();
@@ -144,17 +150,19 @@ std::optional<SessionState> lock_session(pqxx::transaction_base& tx, SessionId i
 }
 
 void renew_session(pqxx::transaction_base& tx, const Session& session) {
-    tx.exec(update_session,
-            pqxx::params{session.id.value, session.refresh_id, session.lifetime.count()})
+    outbox::exec(tx, update_session,
+                 pqxx::params{session.id.value, session.refresh_id, session.lifetime.count()})
         .no_rows();
 }
 
 void revoke_session(pqxx::transaction_base& tx, SessionId id) {
-    tx.exec(update_revoked, pqxx::params{id.value}).no_rows();
+    outbox::exec(tx, update_revoked, pqxx::params{id.value}).no_rows();
 }
 
 bool session_counts(pqxx::transaction_base& tx, SessionId id, CustomerId customer) {
-    return tx.query_value<bool>(select_counts, pqxx::params{id.value, customer.value});
+    return outbox::exec(tx, select_counts, pqxx::params{id.value, customer.value})
+        .one_field()
+        .as<bool>();
 }
 
 std::optional<std::chrono::seconds> begin_login(pqxx::transaction_base& tx,
@@ -165,8 +173,10 @@ std::optional<std::chrono::seconds> begin_login(pqxx::transaction_base& tx,
     // In this order everywhere, so that no two logins wait for each other.
     for (const auto& [key, most] : {std::pair{account_key(email), limits.of_account},
                                     std::pair{address_key(address), limits.of_address}}) {
-        const auto [attempts, rest] = tx.query1<int, std::int64_t>(
-            count_login, pqxx::params{key, most, limits.window.count()});
+        const auto [attempts, rest] =
+            outbox::exec(tx, count_login, pqxx::params{key, most, limits.window.count()})
+                .one_row()
+                .as<int, std::int64_t>();
         if (attempts > most) wait = std::max(wait, std::optional{std::chrono::seconds{rest}});
     }
     return wait;
@@ -174,15 +184,15 @@ std::optional<std::chrono::seconds> begin_login(pqxx::transaction_base& tx,
 
 void forgive_login(pqxx::transaction_base& tx, const std::string& email, const std::string& address,
                    const ThrottleOptions& limits) {
-    tx.exec(forgive, pqxx::params{account_key(email), true}).no_rows();
-    tx.exec(forgive, pqxx::params{address_key(address), false}).no_rows();
-    tx.exec(delete_old_attempts, pqxx::params{limits.window.count()}).no_rows();
+    outbox::exec(tx, forgive, pqxx::params{account_key(email), true}).no_rows();
+    outbox::exec(tx, forgive, pqxx::params{address_key(address), false}).no_rows();
+    outbox::exec(tx, delete_old_attempts, pqxx::params{limits.window.count()}).no_rows();
 }
 
 void discount_login(pqxx::transaction_base& tx, const std::string& email,
                     const std::string& address) {
-    tx.exec(forgive, pqxx::params{account_key(email), false}).no_rows();
-    tx.exec(forgive, pqxx::params{address_key(address), false}).no_rows();
+    outbox::exec(tx, forgive, pqxx::params{account_key(email), false}).no_rows();
+    outbox::exec(tx, forgive, pqxx::params{address_key(address), false}).no_rows();
 }
 
 }  // namespace domain::account::store

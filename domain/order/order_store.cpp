@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "domain/numbers.hpp"
+#include "outbox/prepared.hpp"
 
 namespace domain::order::store {
 namespace {
@@ -53,8 +54,9 @@ void insert_items(pqxx::transaction_base& tx, std::span<const View> orders) {
         }
     }
     if (ids.empty()) return;
-    tx.exec(insert_products, pqxx::params{order_ids, ids, quantities, prices, categories, names,
-                                          brands, descriptions})
+    outbox::exec(
+        tx, insert_products,
+        pqxx::params{order_ids, ids, quantities, prices, categories, names, brands, descriptions})
         .no_rows();
 }
 
@@ -73,15 +75,16 @@ void insert(pqxx::transaction_base& tx, std::span<const View> orders) {
         reasons.push_back(order.cancel_reason);
         never_created.push_back(pqxx::to_string(order.never_created));
     }
-    const auto inserted = tx.exec(insert_orders, pqxx::params{ids, customers, statuses, currencies,
-                                                              amounts, reasons, never_created});
+    const auto inserted = outbox::exec(
+        tx, insert_orders,
+        pqxx::params{ids, customers, statuses, currencies, amounts, reasons, never_created});
     if (std::cmp_less(inserted.affected_rows(), orders.size()))
         throw pqxx::serialization_failure{"another transaction inserted an order", "", "40001"};
     insert_items(tx, orders);
 }
 
 std::optional<View> view(pqxx::transaction_base& tx, OrderId id) {
-    const auto row = tx.exec(select_order, pqxx::params{id.value}).opt_row();
+    const auto row = outbox::exec(tx, select_order, pqxx::params{id.value}).opt_row();
     if (!row) return std::nullopt;
     const auto [customer, status, currency, amount, reason, never_created] =
         row->as<std::int64_t, std::string, std::string, std::int64_t, std::string, bool>();
@@ -93,7 +96,7 @@ std::optional<View> view(pqxx::transaction_base& tx, OrderId id) {
                 reason,
                 never_created},
                {}};
-    for (const auto& item : tx.exec(select_products, pqxx::params{id.value})) {
+    for (const auto& item : outbox::exec(tx, select_products, pqxx::params{id.value})) {
         const Line line{ProductId{item[0].as<std::int64_t>()}, item[1].as<std::int64_t>(),
                         item[2].as<std::int64_t>()};
         found.order.lines.push_back(line);
@@ -106,8 +109,9 @@ std::optional<View> view(pqxx::transaction_base& tx, OrderId id) {
 std::map<OrderId, Order> lock(pqxx::transaction_base& tx, const std::set<OrderId>& ids) {
     std::map<OrderId, Order> found;
     for (const auto& [number, customer, status, currency, amount, reason, never_created] :
-         tx.query<std::int64_t, std::int64_t, std::string, std::string, std::int64_t, std::string,
-                  bool>(select_for_update, pqxx::params{numbers(ids)})) {
+         outbox::exec(tx, select_for_update, pqxx::params{numbers(ids)})
+             .iter<std::int64_t, std::int64_t, std::string, std::string, std::int64_t, std::string,
+                   bool>()) {
         const OrderId id{number};
         found.emplace(id, Order{id,
                                 CustomerId{customer},
@@ -129,7 +133,7 @@ void save_status(pqxx::transaction_base& tx, std::span<const Order> orders) {
         statuses.emplace_back(to_string(order.status));
         reasons.push_back(order.cancel_reason);
     }
-    tx.exec(update_statuses, pqxx::params{ids, statuses, reasons}).no_rows();
+    outbox::exec(tx, update_statuses, pqxx::params{ids, statuses, reasons}).no_rows();
 }
 
 }  // namespace domain::order::store

@@ -4,6 +4,7 @@
 #include <pqxx/pqxx>
 
 #include "domain/transact.hpp"
+#include "outbox/prepared.hpp"
 
 namespace domain::payment {
 namespace {
@@ -33,7 +34,8 @@ void book(pqxx::transaction_base& tx, std::span<const Payment> payments, bool ba
         currencies.emplace_back(payment.amount.currency.code());
         amounts.push_back(payment.amount.minor);
     }
-    tx.exec(book_all, pqxx::params{keys, ids, reverses, from, to, currencies, amounts}).one_row();
+    outbox::exec(tx, book_all, pqxx::params{keys, ids, reverses, from, to, currencies, amounts})
+        .one_row();
 }
 
 }  // namespace

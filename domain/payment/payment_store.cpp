@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "domain/numbers.hpp"
+#include "outbox/prepared.hpp"
 
 namespace domain::payment::store {
 namespace {
@@ -109,7 +110,8 @@ struct States {
 
 std::map<Currency, Money> limits(pqxx::transaction_base& tx) {
     std::map<Currency, Money> found;
-    for (const auto& [code, most] : tx.query<std::string, std::int64_t>(select_limits)) {
+    for (const auto& [code, most] :
+         outbox::exec(tx, select_limits).iter<std::string, std::int64_t>()) {
         const auto currency = Currency::parse(code).value();
         found.emplace(currency, Money{most, currency});
     }
@@ -118,7 +120,7 @@ std::map<Currency, Money> limits(pqxx::transaction_base& tx) {
 
 std::map<PaymentId, Payment> lock(pqxx::transaction_base& tx, const std::set<PaymentId>& ids) {
     std::map<PaymentId, Payment> found;
-    for (const auto& row : tx.exec(select_for_update, pqxx::params{numbers(ids)})) {
+    for (const auto& row : outbox::exec(tx, select_for_update, pqxx::params{numbers(ids)})) {
         const auto payment = to_payment(row);
         found.emplace(payment.id, payment);
     }
@@ -126,7 +128,7 @@ std::map<PaymentId, Payment> lock(pqxx::transaction_base& tx, const std::set<Pay
 }
 
 std::optional<Payment> find(pqxx::transaction_base& tx, PaymentId id) {
-    const auto row = tx.exec(select_payment, pqxx::params{id.value}).opt_row();
+    const auto row = outbox::exec(tx, select_payment, pqxx::params{id.value}).opt_row();
     if (!row) return std::nullopt;
     return to_payment(*row);
 }
@@ -141,15 +143,15 @@ void insert(pqxx::transaction_base& tx, std::span<const Payment> payments) {
         amounts.push_back(payment.amount.minor);
         providers.push_back(payment.provider);
     }
-    const auto inserted =
-        tx.exec(insert_payments,
-                pqxx::params{States{payments}.params(), customers, currencies, amounts, providers});
+    const auto inserted = outbox::exec(
+        tx, insert_payments,
+        pqxx::params{States{payments}.params(), customers, currencies, amounts, providers});
     if (std::cmp_less(inserted.affected_rows(), payments.size()))
         throw pqxx::serialization_failure{"another transaction inserted a payment", "", "40001"};
 }
 
 void save(pqxx::transaction_base& tx, std::span<const Payment> payments) {
-    if (!payments.empty()) tx.exec(move_payments, States{payments}.params()).one_row();
+    if (!payments.empty()) outbox::exec(tx, move_payments, States{payments}.params()).one_row();
 }
 
 void keep(pqxx::transaction_base& tx, const std::map<PaymentId, Command>& commands) {
@@ -161,12 +163,12 @@ void keep(pqxx::transaction_base& tx, const std::map<PaymentId, Command>& comman
         purchases.push_back(command.purchase);
         headers.push_back(nlohmann::json(command.headers).dump());
     }
-    tx.exec(update_kept, pqxx::params{ids, purchases, headers}).no_rows();
+    outbox::exec(tx, update_kept, pqxx::params{ids, purchases, headers}).no_rows();
     tx.exec("notify payment_due").no_rows();
 }
 
 std::optional<Command> kept(pqxx::transaction_base& tx, PaymentId id) {
-    const auto row = tx.exec(select_kept, pqxx::params{id.value}).opt_row();
+    const auto row = outbox::exec(tx, select_kept, pqxx::params{id.value}).opt_row();
     if (!row) return std::nullopt;
     const auto [purchase, headers] = row->as<std::string, std::string>();
     return Command{PurchaseId{id.value},
@@ -178,19 +180,19 @@ std::optional<Command> kept(pqxx::transaction_base& tx, PaymentId id) {
 std::vector<Payment> claim(pqxx::transaction_base& tx, std::string_view provider, int most,
                            std::chrono::milliseconds lease) {
     std::vector<Payment> claimed;
-    for (const auto& row : tx.exec(claim_due, pqxx::params{provider, most, lease.count()}))
+    for (const auto& row : outbox::exec(tx, claim_due, pqxx::params{provider, most, lease.count()}))
         claimed.push_back(to_payment(row));
     return claimed;
 }
 
 void postpone(pqxx::transaction_base& tx, PaymentId id, std::chrono::milliseconds first_backoff) {
-    tx.exec(postpone_due, pqxx::params{id.value, first_backoff.count()}).no_rows();
+    outbox::exec(tx, postpone_due, pqxx::params{id.value, first_backoff.count()}).no_rows();
 }
 
 std::map<std::string, double> overdue(pqxx::transaction_base& tx, std::chrono::seconds limit) {
     std::map<std::string, double> counts{{"PENDING", 0}, {"REFUNDING", 0}};
     for (const auto& [status, count] :
-         tx.query<std::string, double>(count_overdue, pqxx::params{limit.count()})) {
+         outbox::exec(tx, count_overdue, pqxx::params{limit.count()}).iter<std::string, double>()) {
         counts[status] = count;
     }
     return counts;

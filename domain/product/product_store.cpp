@@ -3,6 +3,7 @@
 #include <pqxx/pqxx>
 
 #include "domain/numbers.hpp"
+#include "outbox/prepared.hpp"
 
 namespace domain::product::store {
 namespace {
@@ -50,12 +51,13 @@ Product to_product(const pqxx::row& row) {
 }  // namespace
 
 void insert(pqxx::transaction_base& tx, const Category& category) {
-    tx.exec(insert_category, pqxx::params{category.id.value, category.name, category.description})
+    outbox::exec(tx, insert_category,
+                 pqxx::params{category.id.value, category.name, category.description})
         .no_rows();
 }
 
 std::optional<Category> find(pqxx::transaction_base& tx, CategoryId id) {
-    const auto row = tx.exec(select_category, pqxx::params{id.value}).opt_row();
+    const auto row = outbox::exec(tx, select_category, pqxx::params{id.value}).opt_row();
     if (!row) return std::nullopt;
     return to_category(*row);
 }
@@ -63,25 +65,25 @@ std::optional<Category> find(pqxx::transaction_base& tx, CategoryId id) {
 std::vector<Category> categories(pqxx::transaction_base& tx, const Page& page) {
     std::vector<Category> found;
     for (const auto& row :
-         tx.exec(select_categories, pqxx::params{page.after, page.offset, page.size})) {
+         outbox::exec(tx, select_categories, pqxx::params{page.after, page.offset, page.size})) {
         found.push_back(to_category(row));
     }
     return found;
 }
 
 bool insert(pqxx::transaction_base& tx, const Product& product) {
-    const auto inserted =
-        tx.exec(insert_product, pqxx::params{product.id.value, product.category.value, product.name,
-                                             product.brand_name, product.description, product.price,
-                                             product.inventory});
+    const auto inserted = outbox::exec(
+        tx, insert_product,
+        pqxx::params{product.id.value, product.category.value, product.name, product.brand_name,
+                     product.description, product.price, product.inventory});
     return inserted.affected_rows() == 1;
 }
 
 std::optional<Product> update(pqxx::transaction_base& tx, ProductId id, const Changes& changes) {
-    const auto row =
-        tx.exec(update_product, pqxx::params{id.value, changes.name, changes.brand_name,
-                                             changes.description, changes.price})
-            .opt_row();
+    const auto row = outbox::exec(tx, update_product,
+                                  pqxx::params{id.value, changes.name, changes.brand_name,
+                                               changes.description, changes.price})
+                         .opt_row();
     if (!row) return std::nullopt;
     return to_product(*row);
 }
@@ -94,7 +96,7 @@ std::optional<Product> find(pqxx::transaction_base& tx, ProductId id) {
 
 std::vector<Product> find(pqxx::transaction_base& tx, const std::vector<ProductId>& ids) {
     std::vector<Product> found;
-    for (const auto& row : tx.exec(select_products, pqxx::params{numbers(ids)})) {
+    for (const auto& row : outbox::exec(tx, select_products, pqxx::params{numbers(ids)})) {
         found.push_back(to_product(row));
     }
     return found;
@@ -102,7 +104,8 @@ std::vector<Product> find(pqxx::transaction_base& tx, const std::vector<ProductI
 
 std::vector<Product> products(pqxx::transaction_base& tx, const Page& page) {
     std::vector<Product> found;
-    for (const auto& row : tx.exec(select_page, pqxx::params{page.after, page.offset, page.size})) {
+    for (const auto& row :
+         outbox::exec(tx, select_page, pqxx::params{page.after, page.offset, page.size})) {
         found.push_back(to_product(row));
     }
     return found;

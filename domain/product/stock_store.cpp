@@ -6,6 +6,7 @@
 
 #include "domain/numbers.hpp"
 #include "faults.hpp"
+#include "outbox/prepared.hpp"
 
 namespace domain::product::store {
 namespace {
@@ -43,15 +44,16 @@ from unnest($1::bigint[], $2::bigint[]) "left" (id, inventory) where p.id = "lef
 }  // namespace
 
 void enter(pqxx::transaction_base& tx) {
-    if (!faults::mutant("read_then_write")) tx.exec(lock_stock).one_row();
+    if (!faults::mutant("read_then_write")) outbox::exec(tx, lock_stock).one_row();
 }
 
 std::map<PurchaseId, Reservation> find(pqxx::transaction_base& tx,
                                        const std::set<PurchaseId>& ids) {
     std::map<PurchaseId, Reservation> found;
     for (const auto& [id, refusal, rolled_back, product, quantity] :
-         tx.query<std::int64_t, std::string, bool, std::optional<std::int64_t>,
-                  std::optional<std::int64_t>>(select_reservations, pqxx::params{numbers(ids)})) {
+         outbox::exec(tx, select_reservations, pqxx::params{numbers(ids)})
+             .iter<std::int64_t, std::string, bool, std::optional<std::int64_t>,
+                   std::optional<std::int64_t>>()) {
         auto& one =
             found.try_emplace(PurchaseId{id}, Reservation{refusal, rolled_back, {}}).first->second;
         if (product) one.items.emplace(ProductId{*product}, quantity.value());
@@ -73,20 +75,20 @@ void insert(pqxx::transaction_base& tx, const std::map<PurchaseId, Reservation>&
             quantities.push_back(quantity);
         }
     }
-    tx.exec(insert_reservations, pqxx::params{ids, refusals, rolled_back}).no_rows();
+    outbox::exec(tx, insert_reservations, pqxx::params{ids, refusals, rolled_back}).no_rows();
     if (purchases.empty()) return;
-    tx.exec(insert_items, pqxx::params{purchases, products, quantities}).no_rows();
+    outbox::exec(tx, insert_items, pqxx::params{purchases, products, quantities}).no_rows();
 }
 
 void save_rolled_back(pqxx::transaction_base& tx, const std::set<PurchaseId>& ids) {
-    if (!ids.empty()) tx.exec(update_rolled_back, pqxx::params{numbers(ids)}).no_rows();
+    if (!ids.empty()) outbox::exec(tx, update_rolled_back, pqxx::params{numbers(ids)}).no_rows();
 }
 
 Quantities lock_inventories(pqxx::transaction_base& tx, const std::set<ProductId>& products) {
     const auto* query =
         faults::mutant("read_then_write") ? select_inventories : select_inventories_for_update;
     Quantities found;
-    for (const auto& row : tx.exec(query, pqxx::params{numbers(products)}))
+    for (const auto& row : outbox::exec(tx, query, pqxx::params{numbers(products)}))
         found.emplace(ProductId{row[0].as<std::int64_t>()}, row[1].as<std::int64_t>());
     return found;
 }
@@ -98,7 +100,7 @@ void save_inventories(pqxx::transaction_base& tx, const Quantities& inventories)
         ids.push_back(product.value);
         counts.push_back(count);
     }
-    tx.exec(update_inventories, pqxx::params{ids, counts}).no_rows();
+    outbox::exec(tx, update_inventories, pqxx::params{ids, counts}).no_rows();
 }
 
 }  // namespace domain::product::store

@@ -3,6 +3,7 @@
 #include <pqxx/pqxx>
 
 #include "domain/numbers.hpp"
+#include "outbox/prepared.hpp"
 
 namespace domain::purchase::store {
 namespace {
@@ -69,15 +70,15 @@ bool insert(pqxx::transaction_base& tx, const Purchase& purchase,
         quantities.push_back(item.quantity);
         prices.push_back(item.price);
     }
-    const auto inserted = tx.exec(
-        insert_purchase,
+    const auto inserted = outbox::exec(
+        tx, insert_purchase,
         pqxx::params{purchase.id.value, purchase.customer.value, purchase.amount.currency.code(),
                      purchase.amount.minor, idempotency_key, products, quantities, prices});
     return inserted.affected_rows() > 0;
 }
 
 std::optional<View> find(pqxx::transaction_base& tx, PurchaseId id) {
-    const auto row = tx.exec(select_purchase, pqxx::params{id.value}).opt_row();
+    const auto row = outbox::exec(tx, select_purchase, pqxx::params{id.value}).opt_row();
     if (!row) return std::nullopt;
     const auto [customer, currency, amount, status, step, success, last_seq] =
         row->as<std::int64_t, std::string, std::int64_t, int, int, std::optional<bool>,
@@ -86,7 +87,8 @@ std::optional<View> find(pqxx::transaction_base& tx, PurchaseId id) {
               state(status, step, success),
               last_seq};
     for (const auto& [product, quantity, price] :
-         tx.query<std::int64_t, std::int64_t, std::int64_t>(select_items, pqxx::params{id.value})) {
+         outbox::exec(tx, select_items, pqxx::params{id.value})
+             .iter<std::int64_t, std::int64_t, std::int64_t>()) {
         view.purchase.items.push_back({ProductId{product}, quantity, price});
     }
     return view;
@@ -94,7 +96,7 @@ std::optional<View> find(pqxx::transaction_base& tx, PurchaseId id) {
 
 std::optional<View> find_by_key(pqxx::transaction_base& tx, CustomerId customer,
                                 const std::string& key) {
-    const auto row = tx.exec(select_by_key, pqxx::params{customer.value, key}).opt_row();
+    const auto row = outbox::exec(tx, select_by_key, pqxx::params{customer.value, key}).opt_row();
     if (!row) return std::nullopt;
     return find(tx, PurchaseId{(*row)[0].as<std::int64_t>()});
 }
@@ -102,8 +104,8 @@ std::optional<View> find_by_key(pqxx::transaction_base& tx, CustomerId customer,
 std::map<PurchaseId, Place> lock(pqxx::transaction_base& tx, const std::set<PurchaseId>& ids) {
     std::map<PurchaseId, Place> found;
     for (const auto& [id, status, step, success, last_seq] :
-         tx.query<std::int64_t, int, int, std::optional<bool>, std::int64_t>(
-             select_for_update, pqxx::params{numbers(ids)}))
+         outbox::exec(tx, select_for_update, pqxx::params{numbers(ids)})
+             .iter<std::int64_t, int, int, std::optional<bool>, std::int64_t>())
         found.emplace(PurchaseId{id}, Place{state(status, step, success), last_seq});
     return found;
 }
@@ -122,15 +124,16 @@ void record(pqxx::transaction_base& tx, std::span<const Event> events) {
         successes.push_back(success ? std::optional{pqxx::to_string(*success)} : std::nullopt);
         times.push_back(change.at.time_since_epoch().count());
     }
-    tx.exec(record_events, pqxx::params{ids, seqs, steps, statuses, successes, times}).no_rows();
+    outbox::exec(tx, record_events, pqxx::params{ids, seqs, steps, statuses, successes, times})
+        .no_rows();
 }
 
 std::vector<Event> events(pqxx::transaction_base& tx, PurchaseId id, std::int64_t after,
                           int limit) {
     std::vector<Event> found;
     for (const auto& [seq, status, step, success, at] :
-         tx.query<std::int64_t, int, int, std::optional<bool>, std::int64_t>(
-             select_events, pqxx::params{id.value, after, limit})) {
+         outbox::exec(tx, select_events, pqxx::params{id.value, after, limit})
+             .iter<std::int64_t, int, int, std::optional<bool>, std::int64_t>()) {
         const Change change{id, state(status, step, success),
                             std::chrono::sys_time{std::chrono::milliseconds{at}}};
         found.push_back({seq, change});
@@ -141,22 +144,24 @@ std::vector<Event> events(pqxx::transaction_base& tx, PurchaseId id, std::int64_
 std::map<PurchaseId, std::int64_t> last_seqs(pqxx::transaction_base& tx,
                                              const std::vector<PurchaseId>& ids) {
     std::map<PurchaseId, std::int64_t> found;
-    for (const auto& [id, seq] :
-         tx.query<std::int64_t, std::int64_t>(select_last_seqs, pqxx::params{numbers(ids)})) {
+    for (const auto& [id, seq] : outbox::exec(tx, select_last_seqs, pqxx::params{numbers(ids)})
+                                     .iter<std::int64_t, std::int64_t>()) {
         found.emplace(PurchaseId{id}, seq);
     }
     return found;
 }
 
 std::optional<PurchaseId> newest(pqxx::transaction_base& tx, CustomerId customer) {
-    const auto row = tx.exec(select_newest, pqxx::params{customer.value}).opt_row();
+    const auto row = outbox::exec(tx, select_newest, pqxx::params{customer.value}).opt_row();
     if (!row) return std::nullopt;
     return PurchaseId{(*row)[0].as<std::int64_t>()};
 }
 
 int forget_events(pqxx::transaction_base& tx, std::chrono::days keep, int most) {
-    return tx.query_value<int>("select purchase.forget_events(make_interval(days => $1), $2)",
-                               pqxx::params{keep.count(), most});
+    return outbox::exec(tx, "select purchase.forget_events(make_interval(days => $1), $2)",
+                        pqxx::params{keep.count(), most})
+        .one_field()
+        .as<int>();
 }
 
 }  // namespace domain::purchase::store

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "domain/numbers.hpp"
+#include "outbox/prepared.hpp"
 
 namespace domain::saga::store {
 namespace {
@@ -102,16 +103,18 @@ std::set<PurchaseId> insert(pqxx::transaction_base& tx, std::span<const Row> row
         traceparents.push_back(trace.traceparent);
         correlation_ids.push_back(trace.correlation_id);
     }
-    for (const auto& [id] : tx.query<std::int64_t>(
-             insert_sagas, pqxx::params{ids, states, steps, tries, covered, wait.count(), purchases,
-                                        traceparents, correlation_ids}))
+    for (const auto& [id] :
+         outbox::exec(tx, insert_sagas,
+                      pqxx::params{ids, states, steps, tries, covered, wait.count(), purchases,
+                                   traceparents, correlation_ids})
+             .iter<std::int64_t>())
         inserted.insert(PurchaseId{id});
     return inserted;
 }
 
 std::map<PurchaseId, Row> lock(pqxx::transaction_base& tx, const std::set<PurchaseId>& ids) {
     std::map<PurchaseId, Row> found;
-    for (const auto& row : tx.exec(select_for_update, pqxx::params{numbers(ids)})) {
+    for (const auto& row : outbox::exec(tx, select_for_update, pqxx::params{numbers(ids)})) {
         auto one = read(row);
         found.emplace(one.id, std::move(one));
     }
@@ -119,7 +122,7 @@ std::map<PurchaseId, Row> lock(pqxx::transaction_base& tx, const std::set<Purcha
 }
 
 std::optional<Due> lock_due(pqxx::transaction_base& tx, const std::vector<std::int64_t>& passed) {
-    const auto row = tx.exec(select_due, pqxx::params{passed}).opt_row();
+    const auto row = outbox::exec(tx, select_due, pqxx::params{passed}).opt_row();
     if (!row) return std::nullopt;
     return Due{read(*row), read_request((*row)[9], (*row)[10], (*row)[11]),
                (*row)[12].as<std::string>("")};
@@ -142,12 +145,14 @@ void save(pqxx::transaction_base& tx, std::span<const Change> changes) {
         ended.push_back(pqxx::to_string(saga.ended()));
         waits.push_back(wait ? std::optional{pqxx::to_string(wait->count())} : std::nullopt);
     }
-    tx.exec(update_sagas, pqxx::params{ids, states, steps, tries, covered, stuck, ended, waits})
+    outbox::exec(tx, update_sagas,
+                 pqxx::params{ids, states, steps, tries, covered, stuck, ended, waits})
         .no_rows();
 }
 
 void finish_request(pqxx::transaction_base& tx, PurchaseId id) {
-    tx.exec("update saga.instance set request = null where id = $1", pqxx::params{id.value})
+    outbox::exec(tx, "update saga.instance set request = null where id = $1",
+                 pqxx::params{id.value})
         .no_rows();
 }
 
@@ -165,8 +170,9 @@ void write(pqxx::transaction_base& tx, std::span<const Entry> entries) {
         sent.push_back(pqxx::separated_list(",", entry.sent));
         sent_ids.push_back(pqxx::separated_list(",", entry.sent_ids));
     }
-    tx.exec(insert_steps,
-            pqxx::params{ids, inputs, details, events, traceparents, decisions, sent, sent_ids})
+    outbox::exec(
+        tx, insert_steps,
+        pqxx::params{ids, inputs, details, events, traceparents, decisions, sent, sent_ids})
         .no_rows();
 }
 

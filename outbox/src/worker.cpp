@@ -1,15 +1,14 @@
 #include "worker.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <format>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <string_view>
 
+#include "database_errors.hpp"
 #include "faults.hpp"
 #include "outbox/inbox.hpp"
 #include "waiting.hpp"
@@ -18,24 +17,6 @@ namespace outbox {
 namespace {
 
 using Kind = Outcome::Kind;
-
-// The database's own trouble, which says nothing about the event: connections, deadlocks,
-// shutdowns, resources.
-bool is_infrastructure(const pqxx::sql_error& error) {
-    const auto& state = error.sqlstate();
-    if (state == "57014") return false;  // a statement that takes too long does so again
-    return state.starts_with("08") || state.starts_with("40") || state.starts_with("53") ||
-           state.starts_with("57") || state.starts_with("58") || state == "25006";
-}
-
-// What a handler needs is not there, or not its role's to use: the schema is older than this
-// process, or newer. That is no fault of the events, which would all be parked.
-bool is_schema_trouble(const pqxx::sql_error& error) {
-    // Undefined function, column, table, schema. libpqxx leaves the state of the other empty.
-    constexpr std::array<std::string_view, 4> states{"42883", "42703", "42P01", "3F000"};
-    return std::ranges::contains(states, error.sqlstate()) ||
-           dynamic_cast<const pqxx::insufficient_privilege*>(&error) != nullptr;
-}
 
 Outcome failure(const pqxx::sql_error& error) {
     constexpr auto hint = "is the database migrated, and its role granted what the handler needs? ";
@@ -98,10 +79,9 @@ std::set<std::string> accept_all(pqxx::work& tx, const std::string& consumer,
         ids.push_back(delivery->message.id.to_string());
         sources.push_back(delivery->source());
     }
-    for (const auto& [id] :
-         tx.query<std::string>("select inbox.accept_all($1, $2::uuid[], $3::text[])",
-                               pqxx::params{consumer, ids, sources}))
-        fresh.insert(id);
+    const auto accepted = exec(tx, "select inbox.accept_all($1, $2::uuid[], $3::text[])",
+                               pqxx::params{consumer, ids, sources});
+    for (const auto& [id] : accepted.iter<std::string>()) fresh.insert(id);
     return fresh;
 }
 
@@ -111,21 +91,28 @@ bool Worker::until_it_works(const std::stop_token& stop,
                             const std::function<void(pqxx::connection&)>& work) {
     for (int attempt = 1;; ++attempt) {
         try {
-            if (!connection_) connection_.emplace(options_.dsn);
-            work(*connection_);
+            if (!session_) {
+                session_.emplace(options_.dsn);
+                if (prepares_) session_->prepared.emplace(session_->connection);
+            }
+            work(session_->connection);
             database_well_ = true;
             return true;
         } catch (const pqxx::broken_connection& error) {
             options_.log(std::string{"database: "} + error.what());
-            connection_.reset();
+            session_.reset();
         } catch (const pqxx::in_doubt_error& error) {
             // Whether it committed or not, doing it again is right: the inbox knows.
             options_.log(std::string{"database: "} + error.what());
-            connection_.reset();
+            session_.reset();
         } catch (const pqxx::sql_error& error) {
             if (!is_infrastructure(error)) throw;
             options_.log(std::string{"database: "} + error.what());
-            if (!error.sqlstate().starts_with("40")) connection_.reset();
+            if (is_lost_statement(error)) {
+                options_.log("database: its sessions change between transactions: I prepare none");
+                prepares_ = false;
+            }
+            if (!error.sqlstate().starts_with("40")) session_.reset();
         }
         database_well_ = false;
         std::mutex mutex;
@@ -209,9 +196,9 @@ std::vector<Outcome> Worker::apply(pqxx::work& tx, std::span<Delivery* const> de
     }
     std::map<std::string, std::string> blocked;  // by lane: the failed event
     std::set<std::string> parked;
+    const auto dead = exec(tx, blocked_sql, pqxx::params{options_.name, keys});
     for (const auto& [topic, key, id, behind] :
-         tx.query<std::string, std::string, std::string, std::string>(
-             blocked_sql, pqxx::params{options_.name, keys})) {
+         dead.iter<std::string, std::string, std::string, std::string>()) {
         blocked.emplace(topic + '\0' + key, behind);
         parked.insert(id);
     }

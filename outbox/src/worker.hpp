@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "delivery.hpp"
+#include "outbox/prepared.hpp"
 
 namespace outbox {
 
@@ -58,7 +59,13 @@ private:
     const ConsumerOptions& options_;
     const Handlers& handlers_;
     std::atomic<bool>& database_well_;
-    std::optional<pqxx::connection> connection_;
+    struct Session {
+        explicit Session(const std::string& dsn) : connection{dsn} {}
+        pqxx::connection connection;
+        std::optional<PreparedStatements> prepared;
+    };
+    std::optional<Session> session_;
+    bool prepares_ = true;
 };
 
 }  // namespace outbox

@@ -5,20 +5,28 @@
 
 #include <array>
 #include <chrono>
+#include <optional>
 #include <pqxx/pqxx>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "outbox/inbox.hpp"
+#include "outbox/prepared.hpp"
 #include "support/database.hpp"
 
 namespace {
 
-class Append : public testing::Test {
+enum class Statements { parsed, prepared };
+
+class Append : public testing::TestWithParam<Statements> {
 protected:
+    Append() {
+        if (GetParam() == Statements::prepared) prepared_.emplace(service_);
+    }
     support::Database database_;
     pqxx::connection service_{database_.dsn("postroom_service")};
+    std::optional<outbox::PreparedStatements> prepared_;
 
     static outbox::Event event(const std::string& key) {
         return {.aggregate_type = "order",
@@ -32,7 +40,7 @@ protected:
     }
 };
 
-TEST_F(Append, KeepsAnEventOnlyIfTheTransactionCommits) {
+TEST_P(Append, KeepsAnEventOnlyIfTheTransactionCommits) {
     {
         pqxx::work tx{service_};
         outbox::append(tx, event("1"));
@@ -44,7 +52,7 @@ TEST_F(Append, KeepsAnEventOnlyIfTheTransactionCommits) {
     EXPECT_EQ(events(), 1);
 }
 
-TEST_F(Append, StoresEachKindOfContentWithItsHeaders) {
+TEST_P(Append, StoresEachKindOfContentWithItsHeaders) {
     const auto known = outbox::EventId::make();
     auto json = event("json");
     json.headers = {{"traceparent", "00-1"}, {"quoted", "\"'\\"}};
@@ -79,7 +87,7 @@ TEST_F(Append, StoresEachKindOfContentWithItsHeaders) {
     }
 }
 
-TEST_F(Append, KeepsTheTimeThatAnEventIsToWaitForToTheMicrosecond) {
+TEST_P(Append, KeepsTheTimeThatAnEventIsToWaitForToTheMicrosecond) {
     using namespace std::chrono;
     auto later = event("later");
     later.available_at = sys_days{2031y / 2 / 3} + 4h + 5min + 6s + 789'012us;
@@ -93,7 +101,7 @@ TEST_F(Append, KeepsTheTimeThatAnEventIsToWaitForToTheMicrosecond) {
               1);
 }
 
-TEST_F(Append, KeepsTheOrderOfManyEventsAcrossStatements) {
+TEST_P(Append, KeepsTheOrderOfManyEventsAcrossStatements) {
     std::vector<outbox::Event> all;
     for (int i = 0; i < 1203; ++i) all.push_back(event(std::to_string(i)));
     pqxx::work tx{service_};
@@ -108,7 +116,7 @@ TEST_F(Append, KeepsTheOrderOfManyEventsAcrossStatements) {
     }
 }
 
-TEST_F(Append, RefusesABadEventWithAClearError) {
+TEST_P(Append, RefusesABadEventWithAClearError) {
     auto no_topic = event("1");
     no_topic.aggregate_type = "not a topic";
     auto no_json = event("1");
@@ -121,7 +129,7 @@ TEST_F(Append, RefusesABadEventWithAClearError) {
     }
 }
 
-TEST_F(Append, RingsForEveryKindOfInsertOnlyWhileARelaySleeps) {
+TEST_P(Append, RingsForEveryKindOfInsertOnlyWhileARelaySleeps) {
     pqxx::connection ear{database_.dsn()};
     int rung = 0;
     bool all_heard = false;
@@ -155,7 +163,7 @@ TEST_F(Append, RingsForEveryKindOfInsertOnlyWhileARelaySleeps) {
     for (const char* sql : kinds) EXPECT_EQ(rings(sql), 0) << sql;
 }
 
-TEST_F(Append, LetsAServiceNeitherChangeNorForgeEvents) {
+TEST_P(Append, LetsAServiceNeitherChangeNorForgeEvents) {
     pqxx::work made{service_};
     outbox::append(made, event("1"));
     made.commit();
@@ -170,7 +178,7 @@ TEST_F(Append, LetsAServiceNeitherChangeNorForgeEvents) {
     }
 }
 
-TEST_F(Append, AcceptsAnEventOnceForEachConsumerAndCountsTheRest) {
+TEST_P(Append, AcceptsAnEventOnceForEachConsumerAndCountsTheRest) {
     const auto id = outbox::EventId::make();
     pqxx::work tx{service_};
     EXPECT_TRUE(inbox::accept(tx, "a", id, "topic/0/1"));
@@ -183,7 +191,7 @@ TEST_F(Append, AcceptsAnEventOnceForEachConsumerAndCountsTheRest) {
               2);
 }
 
-TEST_F(Append, AcceptsAgainWhatWasRolledBackAndWaitsForWhoIsAtIt) {
+TEST_P(Append, AcceptsAgainWhatWasRolledBackAndWaitsForWhoIsAtIt) {
     const auto id = outbox::EventId::make();
     pqxx::connection other{database_.dsn("postroom_service")};
     pqxx::work first{service_};
@@ -206,17 +214,44 @@ TEST_F(Append, AcceptsAgainWhatWasRolledBackAndWaitsForWhoIsAtIt) {
     EXPECT_TRUE(second_accepted);
 }
 
-TEST_F(Append, AcceptsABatchInOneStatement) {
+TEST_P(Append, AcceptsABatchInOneStatement) {
     pqxx::work tx{service_};
     const auto old = outbox::EventId::make();
     inbox::accept(tx, "a", old);
     const auto fresh = outbox::EventId::make().to_string();
-    const auto rows =
-        tx.exec("select inbox.accept_all('a', $1::uuid[])",
-                pqxx::params{std::vector<std::string>{old.to_string(), fresh, fresh}});
+    const auto rows = tx.exec("select inbox.accept_all('a', array[$1, $2, $2]::uuid[])",
+                              pqxx::params{old.to_string(), fresh});
     ASSERT_EQ(rows.size(), 1);
     EXPECT_EQ(rows[0][0].as<std::string>(), fresh);
     EXPECT_EQ(tx.exec("select sum(redeliveries) from inbox.duplicates").one_field().as<int>(), 2);
 }
+
+TEST_P(Append, ParsesOnceWhatIsPreparedAndNothingElseStaysInTheSession) {
+    const auto kept = [&] {
+        pqxx::work tx{service_};
+        return tx.query_value<int>(
+            "select coalesce(sum(generic_plans + custom_plans), 0) from pg_prepared_statements");
+    };
+    for (int i = 0; i < 3; ++i) {
+        pqxx::work tx{service_};
+        outbox::append(tx, event("1"));
+        outbox::append(tx, std::vector{event("2"), event("3")});
+        tx.commit();
+    }
+    EXPECT_EQ(kept(), GetParam() == Statements::prepared ? 6 : 0);
+    prepared_.reset();
+    pqxx::work tx{service_};
+    outbox::append(tx, event("4"));
+    tx.commit();
+    EXPECT_EQ(kept(), GetParam() == Statements::prepared ? 6 : 0);
+    EXPECT_EQ(events(), 10);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sessions, Append,
+                         testing::Values(Statements::parsed, Statements::prepared),
+                         [](const auto& instance) {
+                             return std::string{instance.param == Statements::parsed ? "Parsed"
+                                                                                     : "Prepared"};
+                         });
 
 }  // namespace

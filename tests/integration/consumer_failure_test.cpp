@@ -1,3 +1,5 @@
+#include <mutex>
+
 #include "integration/consumer_fixture.hpp"
 
 namespace integration {
@@ -206,6 +208,33 @@ TEST_F(ConsumerTest, WaitsForWhatTheDatabaseLacksAtNoCostOfAnAttempt) {
     EXPECT_GE(told, 12);
     EXPECT_TRUE(consumer_->ready());
     stop();
+}
+
+TEST_F(ConsumerTest, GoesOnUnpreparedWhereItsStatementsGetLost) {
+    // As behind a pooler that hands each transaction another session.
+    std::vector<support::Draft> drafts;
+    for (int i = 0; i < 20; ++i) drafts.push_back(draft("k" + std::to_string(i), "x"));
+    support::produce(topic_, drafts);
+    auto one_by_one = options();
+    one_by_one.attempts = 1;
+    one_by_one.batch = 2;
+    std::mutex mutex;
+    std::string log;
+    one_by_one.log = [&](std::string_view line) {
+        const std::scoped_lock lock{mutex};
+        log += line;
+    };
+    start(
+        [](pqxx::transaction_base& tx, const outbox::Message& message) {
+            effect(tx, message);
+            tx.exec("deallocate all");
+        },
+        one_by_one);
+    await_effects(20);
+    stop();
+    EXPECT_EQ(query<int>("select count(*) from effect"), 20);
+    EXPECT_EQ(query<int>("select count(*) from inbox.dead_letter"), 0);
+    EXPECT_NE(log.find("I prepare none"), std::string::npos) << log;
 }
 
 TEST_F(ConsumerTest, HoldsNoMoreBehindAFailingEventThanItMay) {

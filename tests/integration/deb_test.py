@@ -21,9 +21,9 @@ for shared in /proc /dev; do mount --rbind "$shared" "$1/root$shared"; done
 cp "$2"/*.deb "$1/root/"
 exec chroot "$1/root" sh -exc "$3"
 """
-# Every path but those of logs, caches and dpkg's own notes.
-PATHS = ("find / -xdev \\( -path /var/lib/dpkg -o -path /var/log -o -path /var/cache -o -path /tmp \\) "
-         "-prune -o -print | sort")
+# Every path but those of logs, caches, dpkg's own notes and what runs (systemd-analyze notes in /run).
+PATHS = ("find / -xdev \\( -path /var/lib/dpkg -o -path /var/log -o -path /var/cache -o -path /tmp"
+         " -o -path /run \\) -prune -o -print | sort")
 
 
 def run(*argv, **options):
