@@ -13,9 +13,8 @@ bool is_lost_statement(const pqxx::sql_error& error) {
 bool is_infrastructure(const pqxx::sql_error& error) {
     const auto& state = error.sqlstate();
     if (state == "57014") return false;  // a statement that takes too long does so again
-    return is_lost_statement(error) || state.starts_with("08") || state.starts_with("40") ||
-           state.starts_with("53") || state.starts_with("57") || state.starts_with("58") ||
-           state == "25006";
+    return state.starts_with("08") || state.starts_with("40") || state.starts_with("53") ||
+           state.starts_with("57") || state.starts_with("58") || state == "25006";
 }
 
 bool is_schema_trouble(const pqxx::sql_error& error) {

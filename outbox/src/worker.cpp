@@ -87,6 +87,10 @@ std::set<std::string> accept_all(pqxx::work& tx, const std::string& consumer,
 
 }  // namespace
 
+bool Worker::is_trouble(const pqxx::sql_error& error) const {
+    return is_infrastructure(error) || (prepares_ && is_lost_statement(error));
+}
+
 bool Worker::until_it_works(const std::stop_token& stop,
                             const std::function<void(pqxx::connection&)>& work) {
     for (int attempt = 1;; ++attempt) {
@@ -106,7 +110,7 @@ bool Worker::until_it_works(const std::stop_token& stop,
             options_.log(std::string{"database: "} + error.what());
             session_.reset();
         } catch (const pqxx::sql_error& error) {
-            if (!is_infrastructure(error)) throw;
+            if (!is_trouble(error)) throw;
             options_.log(std::string{"database: "} + error.what());
             if (is_lost_statement(error)) {
                 options_.log("database: its sessions change between transactions: I prepare none");
@@ -142,7 +146,7 @@ std::optional<std::vector<Outcome>> Worker::process(std::span<Delivery* const> d
             } catch (const pqxx::in_doubt_error&) {
                 throw;
             } catch (const pqxx::sql_error& error) {
-                if (is_infrastructure(error)) throw;
+                if (is_trouble(error)) throw;
             } catch (...) {
                 // One of them fails; which one shows when each is alone.
             }
@@ -176,7 +180,7 @@ Outcome Worker::apply_alone(pqxx::connection& connection, Delivery& delivery) {
     } catch (const pqxx::in_doubt_error&) {
         throw;
     } catch (const pqxx::sql_error& error) {
-        if (is_infrastructure(error)) throw;
+        if (is_trouble(error)) throw;
         return failure(error);
     } catch (const PoisonMessage& error) {
         return {.kind = Kind::failed, .error = error.what(), .poison = true};

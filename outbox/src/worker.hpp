@@ -48,6 +48,8 @@ public:
     void make_partitions(const std::stop_token& stop);
 
 private:
+    // Of the database or our session in it, and no event's fault.
+    bool is_trouble(const pqxx::sql_error& error) const;
     bool until_it_works(const std::stop_token& stop,
                         const std::function<void(pqxx::connection&)>& work);
     std::vector<Outcome> apply(pqxx::work& tx, std::span<Delivery* const> deliveries);
