@@ -187,6 +187,10 @@ def share(cases, case, of):
     return {"median": middle, "quartiles": [lower, upper]}
 
 
+def shares(rates, case, of):
+    return {str(load): share(cases, case, of) for load, cases in rates.items()}
+
+
 def shown(share):
     lower, upper = share["quartiles"]
     return f"{share['median']:.1%} ({lower:.0%}–{upper:.0%})"
@@ -229,18 +233,9 @@ def main():
                 str(load): {case: dataclasses.asdict(median(taken)) for case, taken in cases.items()}
                 for load, cases in rates.items()
             },
-            "awake_of_bare": {
-                str(load): share(cases, "append, awake", "bare INSERT")
-                for load, cases in rates.items()
-            },
-            "library_of_bare": {
-                str(load): share(cases, "C++, awake", "bare INSERT")
-                for load, cases in rates.items()
-            },
-            "kept_beside_a_relay": {
-                str(load): share(cases, "with a relay", "append, awake")
-                for load, cases in rates.items()
-            },
+            "awake_of_bare": shares(rates, "append, awake", "bare INSERT"),
+            "library_of_bare": shares(rates, "C++, awake", "bare INSERT"),
+            "kept_beside_a_relay": shares(rates, "with a relay", "append, awake"),
         },
     )
 

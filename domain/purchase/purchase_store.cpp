@@ -158,10 +158,8 @@ std::optional<PurchaseId> newest(pqxx::transaction_base& tx, CustomerId customer
 }
 
 int forget_events(pqxx::transaction_base& tx, std::chrono::days keep, int most) {
-    return outbox::exec(tx, "select purchase.forget_events(make_interval(days => $1), $2)",
-                        pqxx::params{keep.count(), most})
-        .one_field()
-        .as<int>();
+    return tx.query_value<int>("select purchase.forget_events(make_interval(days => $1), $2)",
+                               pqxx::params{keep.count(), most});
 }
 
 }  // namespace domain::purchase::store

@@ -4,7 +4,7 @@
 //   outbox::PreparedStatements prepared{connection};
 //   …
 //   pqxx::work tx{connection};
-//   outbox::append(tx, event);                                  // prepared from the second on
+//   outbox::append(tx, event);                                  // parsed at the first only
 //   outbox::exec(tx, "update account …", pqxx::params{10, 7});  // so is a statement of your own
 //
 // A Consumer does so in its own sessions, and its handlers' appends gain by it. Not for a
