@@ -216,11 +216,13 @@ void expect_rules_of_the_edge(const support::Edge& edge, support::AllServices& s
     EXPECT_EQ(renamed.status, 200);
     EXPECT_EQ(renamed.headers.at("X-Request-Id").find_first_not_of("0123456789abcdef-"),
               std::string::npos);
-    for (const auto* path : {"/metrics", "/api/v1/sagas", "/api/v1/sagas/1/force", "/api/v1/",
-                             "/api/v1/productsx", "//api/v1/products", "/api/purchasex",
-                             "/api/v1/purchase", "//api/purchase", "/apix/purchase"}) {
+    for (const auto* path :
+         {"/metrics", "/api/v1/sagas", "/api/v1/sagas/1/force", "/api/v1/", "/api/v1/productsx",
+          "//api/v1/products", "/api/purchasex", "/api/v1/purchase", "//api/purchase",
+          "/apix/purchase", "/api/productsx", "/api/products/1"}) {
         EXPECT_EQ(support::request(edge.address(), "GET", path).status, 404) << path;
     }
+    EXPECT_EQ(support::request(edge.address(), "GET", "/api/products").status, 200);
     // Older clients' routes, for those who say who they are.
     EXPECT_EQ(support::request(edge.address(), "GET", "/api/purchase/result").status, 401);
     const auto placed = support::request(edge.address(), "POST", "/api/purchase", "{}",
