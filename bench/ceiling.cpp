@@ -43,13 +43,14 @@ void check(rd_kafka_error_t* error) {
 
 rd_kafka_t* make_producer(const char* brokers, const char* transactional_id,
                           std::int64_t& acknowledged) {
-    const std::array<std::pair<const char*, const char*>, 10> properties{{
+    const std::array<std::pair<const char*, const char*>, 11> properties{{
         {"bootstrap.servers", brokers},
         {"enable.idempotence", "true"},
         {"acks", "all"},
         {"compression.codec", "lz4"},
         {"partitioner", "murmur2_random"},
         {"linger.ms", "5"},
+        {"enable.metrics.push", "false"},  // as the relay does
         {"batch.size", "1000000"},
         {"queue.buffering.max.messages", "200000"},
         {"queue.buffering.max.kbytes", "1048576"},

@@ -73,6 +73,7 @@ Client make_consumer(const Work& work) {
     for (const auto& [name, value] : {std::pair{"bootstrap.servers", work.brokers.c_str()},
                                       {"group.id", work.topic.c_str()},
                                       {"enable.auto.commit", "false"},
+                                      {"enable.metrics.push", "false"},
                                       {"auto.offset.reset", "earliest"}})
         rd_kafka_conf_set(conf, name, value, nullptr, 0);
     Client client{rd_kafka_new(RD_KAFKA_CONSUMER, conf, nullptr, 0), &rd_kafka_destroy};

@@ -52,7 +52,8 @@ struct Load {
 
 Client make_client(rd_kafka_type_t type, const Load& load) {
     std::vector<std::pair<std::string, std::string>> properties{{"bootstrap.servers", load.brokers},
-                                                                {"socket.nagle.disable", "true"}};
+                                                                {"socket.nagle.disable", "true"},
+                                                                {"enable.metrics.push", "false"}};
     if (type == RD_KAFKA_PRODUCER) {
         properties.insert(properties.end(), {{"enable.idempotence", "true"}, {"linger.ms", "0"}});
     } else {

@@ -40,6 +40,8 @@ std::map<std::string, std::string> properties(const ConsumerOptions& options) {
                                            {"queued.max.messages.kbytes", "16384"},
                                            {"fetch.wait.max.ms", "50"},
                                            {"reconnect.backoff.max.ms", "1000"},
+                                           // else its end may take a second longer
+                                           {"enable.metrics.push", "false"},
                                            // a topic that does not exist yet is found this soon
                                            {"topic.metadata.refresh.interval.ms", "2000"},
                                            {"log_level", "3"}};

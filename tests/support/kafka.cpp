@@ -50,6 +50,8 @@ Client client(rd_kafka_type_t type, const std::map<std::string, std::string>& pr
               int* refused = nullptr) {
     rd_kafka_conf_t* conf = rd_kafka_conf_new();
     Text error{};
+    // Else its end may take a second.
+    rd_kafka_conf_set(conf, "enable.metrics.push", "false", error.data(), error.size());
     for (const auto& [name, value] : properties) {
         if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error.data(), error.size()) !=
             RD_KAFKA_CONF_OK) {
