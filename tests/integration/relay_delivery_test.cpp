@@ -20,19 +20,20 @@ TEST_F(Relay, PublishesLargeEventsWithoutHoldingAllOfThem) {
     EXPECT_EQ(types(), expected);
 }
 
+// Unopened, one topic in eight lost its first event.
 TEST_F(Relay, LosesNothingOfTopicsThatItHasJustCreated) {
     pqxx::connection connection{database_.dsn("postroom_service")};
     pqxx::work tx{connection};
     tx.exec(
         "insert into outbox.event (aggregatetype, aggregateid, type, body) "
         "select $1 || '_' || t, 'k', n, convert_to(repeat(md5(n::text), 16000), 'UTF8') "
-        "from generate_series(1, 24) t, generate_series(1, 20) n order by t, n",
+        "from generate_series(1, 60) t, generate_series(1, 8) n order by t, n",
         pqxx::params{aggregate_});
     tx.commit();
     run_until_drained();
-    for (int t = 1; t <= 24; ++t) {
+    for (int t = 1; t <= 60; ++t) {
         const auto records = support::read_topic(topic_ + "_" + std::to_string(t));
-        ASSERT_EQ(records.size(), 20U) << "lost=" << 20 - static_cast<int>(records.size());
+        ASSERT_EQ(records.size(), 8U) << "lost=" << 8 - static_cast<int>(records.size());
         EXPECT_EQ(records.front().headers.at("type"), "1");
     }
 }
