@@ -163,7 +163,7 @@ def measure_all(stand, options):
     with stage("warming up"):
         for case in CASES:
             stand.measure(case, LOADS[0], 2)
-        stand.measure("with a relay", LOADS[0], 20)  # the broker's compiler takes its time
+        stand.measure("with a relay", LOADS[0], 60)  # the broker's compiler takes its time
     rates = {load: {case: [] for case in CASES} for load in LOADS}
     for round_number in range(options.rounds):
         with stage(f"round {round_number + 1} of {options.rounds}"):

@@ -164,7 +164,7 @@ def main():
         }
         with stage("warming up the broker"):
             for way in ways.values():
-                way(RATES[-1], 10)
+                way(RATES[-1], 20)  # its compiler takes its time
         runs = {(way, rate): [] for way in ways for rate in RATES}
         for round_number in range(options.rounds):
             with stage(f"round {round_number + 1} of {options.rounds}"):
