@@ -8,7 +8,9 @@
 #include <optional>
 #include <pqxx/pqxx>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "outbox/inbox.hpp"
@@ -127,6 +129,44 @@ TEST_P(Append, RefusesABadEventWithAClearError) {
         pqxx::work tx{service_};
         EXPECT_THROW(outbox::append(tx, bad), pqxx::sql_error);
     }
+}
+
+TEST_P(Append, SaysWhatIsWrongWithARowOfAPlainInsert) {
+    const auto insert = [](const std::string& values) {
+        return "insert into outbox.event (aggregatetype, aggregateid, type, payload, body, "
+               "headers) values (" +
+               values + ")";
+    };
+    const std::vector<std::pair<std::string, std::string>> bad{
+        {"'not a topic', 'k', 'A', null, null, null", "names no topic"},
+        {"'', 'k', 'A', null, null, null", "names no topic"},
+        {"repeat('t', 201), 'k', 'A', null, null, null", "names no topic"},
+        {"'t', '', 'A', null, null, null", "aggregateid is no key: it has 0 bytes"},
+        {"'t', repeat('k', 4097), 'A', null, null, null", "it has 4097 bytes"},
+        {"'t', 'k', '', null, null, null", "type is no name: it has 0 bytes"},
+        {"'t', 'k', repeat('a', 256), null, null, null", "it has 256 bytes"},
+        {"'t', 'k', 'A', '{}', '\\x00', null", "a payload or a body, not both"},
+        {"'t', 'k', 'A', null, null, '[]'", "of JSON type array, not an object"},
+        {"'t', 'k', 'A', null, null, 'null'", "of JSON type null, not an object"},
+        {R"('t', 'k', 'A', null, null, '{"type": "B"}')", "named as a column is"}};
+    for (const auto& [values, why] : bad) {
+        pqxx::work tx{service_};
+        try {
+            tx.exec(insert(values));
+            ADD_FAILURE() << "taken: " << values;
+        } catch (const pqxx::check_violation& error) {
+            EXPECT_TRUE(std::string_view{error.what()}.contains(why)) << error.what();
+        }
+    }
+    for (const auto* missing : {"null, 'k', 'A'", "'t', null, 'A'", "'t', 'k', null"}) {
+        pqxx::work tx{service_};
+        EXPECT_THROW(tx.exec(insert(missing + std::string{", null, null, null"})),
+                     pqxx::not_null_violation);
+    }
+    pqxx::work tx{service_};
+    tx.exec(insert("repeat('t', 200), repeat('k', 4096), repeat('a', 255), null, null, null"));
+    tx.exec(insert(R"('A.b_c-9', 'k', 'A', null, '\x00', '{"traceparent": "x"}')"));
+    tx.commit();
 }
 
 TEST_P(Append, RingsForEveryKindOfInsertOnlyWhileARelaySleeps) {
