@@ -1,5 +1,5 @@
--- PostgreSQL parses and plans the expressions of a table's checks anew for every INSERT: five of them were a third of
--- what one cost. This one is a call of a function, whose plan each session keeps.
+-- PostgreSQL parses and plans the expressions of a table's checks anew for every INSERT: five of them took 10 to 40 µs
+-- of it. This one is a call of a function, whose plan each session keeps.
 create function outbox.check_event(
     aggregatetype text, aggregateid text, type text, payload jsonb, body bytea, headers jsonb
 ) returns boolean language plpgsql immutable parallel safe as $$
@@ -44,13 +44,15 @@ $$;
 comment on function outbox.check_event(text, text, text, jsonb, bytea, jsonb) is
     'Whether this can be an event; raises check_violation, which names what is wrong, if not';
 
+-- Not valid: the rows that are there passed the same checks, and reading them all would hold writers up.
 alter table outbox.event
     drop constraint aggregatetype_names_a_topic,
     drop constraint aggregateid_is_a_key,
     drop constraint type_is_a_name,
     drop constraint one_content,
     drop constraint headers_are_an_object_and_name_no_column,
-    add constraint is_an_event check (outbox.check_event(aggregatetype, aggregateid, type, payload, body, headers));
+    add constraint is_an_event check (outbox.check_event(aggregatetype, aggregateid, type, payload, body, headers))
+        not valid;
 
 -- Who inserts runs the check.
 revoke execute on function outbox.check_event(text, text, text, jsonb, bytea, jsonb) from public;
