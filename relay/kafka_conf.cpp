@@ -12,8 +12,10 @@ void log_error(int error, const char* reason) {
                  rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(error)));
 }
 
-KafkaConf make_conf(const std::map<std::string, std::string>& properties) {
+KafkaConf make_conf(std::map<std::string, std::string> properties) {
     KafkaConf conf{rd_kafka_conf_new(), &rd_kafka_conf_destroy};
+    // librdkafka's own, to the broker: at its end a client may wait a second for theirs.
+    properties.try_emplace("enable.metrics.push", "false");
     for (const auto& [name, value] : properties) {
         std::array<char, 512> why{};
         if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), why.data(), why.size()) !=

@@ -16,7 +16,7 @@ using KafkaHandle = std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)>;
 void log_error(int error, const char* reason);
 
 // Logs what librdkafka has to say. Throws std::invalid_argument naming the property at fault.
-KafkaConf make_conf(const std::map<std::string, std::string>& properties);
+KafkaConf make_conf(std::map<std::string, std::string> properties);
 
 // A client of that type; the configuration is its own from then on. Throws std::invalid_argument.
 KafkaHandle make_client(rd_kafka_type_t type, KafkaConf conf);

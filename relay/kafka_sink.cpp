@@ -45,8 +45,6 @@ KafkaSink::KafkaSink(const KafkaOptions& options, Batches batches,
         {"queue.buffering.max.messages", "16000"},
         {"queue.buffering.max.kbytes", "16384"},
         {"reconnect.backoff.max.ms", "1000"},
-        // librdkafka's own to the broker: at its end a client may wait a second for their end.
-        {"enable.metrics.push", "false"},
         {"log_level", "4"}};
     if (transactional_) {
         for (const auto& [name, value] :

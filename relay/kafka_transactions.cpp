@@ -81,7 +81,6 @@ std::optional<std::string> last_position(const KafkaOptions& options,
                                                   {"enable.partition.eof", "true"},
                                                   {"isolation.level", "read_committed"},
                                                   {"fetch.wait.max.ms", "10"},
-                                                  {"enable.metrics.push", "false"},
                                                   {"auto.offset.reset", "earliest"},
                                                   {"log_level", "4"}};
     for (const auto& [name, value] : options.properties) properties[name] = value;

@@ -8,13 +8,6 @@ declare
     why text;
     hint text;
 begin
-    if aggregatetype ~ '^[A-Za-z0-9._-]+$' and length(aggregatetype) <= 200
-       and aggregateid <> '' and octet_length(aggregateid) <= 4096
-       and type <> '' and octet_length(type) <= 255
-       and (payload is null or body is null)
-       and (headers is null or jsonb_typeof(headers) = 'object' and not headers ?| '{id,type,content-type}') then
-        return true;
-    end if;
     if aggregatetype !~ '^[A-Za-z0-9._-]+$' or length(aggregatetype) > 200 then
         refused := 'aggregatetype_names_a_topic';
         why := format('aggregatetype %L names no topic', left(aggregatetype, 200));
@@ -31,12 +24,14 @@ begin
         refused := 'one_content';
         why := 'an event has a payload or a body, not both';
         hint := 'JSON is a payload, anything else a body with its content_type.';
-    else
+    elsif jsonb_typeof(headers) <> 'object' or headers ?| '{id,type,content-type}' then
         refused := 'headers_are_an_object_and_name_no_column';
         why := format('headers are %s', case when jsonb_typeof(headers) = 'object'
                                              then 'named as a column is: id, type or content-type'
                                              else format('of JSON type %s, not an object', jsonb_typeof(headers)) end);
         hint := 'An object of strings, such as {"traceparent": "…"}.';
+    else
+        return true;
     end if;
     raise check_violation using message = why, hint = hint, schema = 'outbox', table = 'event', constraint = refused;
 end
