@@ -56,7 +56,7 @@ class Load:
         done = subprocess.run(
             [BIN / "bench_http", host, port, str(clients or self.clients), str(self.seconds),
              str(status), method, path, str(first), str(count), body],
-            check=True, capture_output=True, text=True)
+            check=True, stdout=subprocess.PIPE, text=True)
         return json.loads(done.stdout)
 
     def get(self, address, first, count, status=200):
@@ -73,6 +73,7 @@ def another_product(stack, name, **settings):
            "SHOP_CONSUMER_GROUP_PREFIX": f"{name}-", "SHOP_JWT_SECRET": "s" * 32,
            "SHOP_LOCAL_CACHE_ENTRIES": "0", **settings}
     log = RUN_DIR / f"bench-{name}.log"
+    log.unlink(missing_ok=True)  # the last run's says that it listens
     started = process.spawn([BIN / "shop", "serve", "product"], log, env)
     try:
         process.wait_until(lambda: '"listening"' in log.read_text(), name,

@@ -1,5 +1,6 @@
 #include "http/service_cache.hpp"
 
+#include <format>
 #include <pqxx/pqxx>
 #include <utility>
 
@@ -36,7 +37,7 @@ constexpr auto select_cursor = R"(
 select pg_snapshot_xmin(pg_current_snapshot())::text)";
 
 // The cursor first: what commits in between is read now, and again the next time.
-Filter::Added added_since(domain::Pool& pool, const char* ids, const std::string& cursor) {
+Filter::Added added_since(domain::Pool& pool, const std::string& ids, const std::string& cursor) {
     return domain::transact(
         pool,
         [&](pqxx::work& tx) {
@@ -51,13 +52,20 @@ Filter::Added added_since(domain::Pool& pool, const char* ids, const std::string
 
 }  // namespace
 
+std::string ids_since(std::string_view table) {
+    return std::format(
+        "select id from {0} where added_in >= $1::xid8 "
+        "union all select id from {0} where added_in is null and $1::xid8 = '0'",
+        table);
+}
+
 ServiceCache::ServiceCache(const CacheConfig& config, const std::string& service)
     : filter_options_{.kind = config.filter},
       redis_(connect(config)),
       values_(make_values(redis_, config, service)) {}
 
-void ServiceCache::filter(domain::Pool& pool, const char* ids) {
-    filter_.emplace(filter_options_, [&pool, ids](const std::string& cursor) {
+void ServiceCache::filter(domain::Pool& pool, std::string_view table) {
+    filter_.emplace(filter_options_, [&pool, ids = ids_since(table)](const std::string& cursor) {
         return added_since(pool, ids, cursor);
     });
     filter_->fill();

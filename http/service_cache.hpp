@@ -1,7 +1,7 @@
 // What one service remembers of its objects: memory over Redis, and a filter of the ids there are.
 //
 //   ServiceCache cache{config, "product"};
-//   cache.filter(pool, select_ids);                // $1: added since that transaction; 0: all
+//   cache.filter(pool, "products");
 //   if (!cache.might_exist(id)) return not_found;
 //   auto text = cache.values().get(key, load);
 //
@@ -19,6 +19,7 @@
 #include <outbox/consumer.hpp>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "domain/cache/cached.hpp"
@@ -28,12 +29,16 @@
 
 namespace http {
 
+// A query of the ids that a transaction from $1 on has added to the table, by its column added_in;
+// of 0, all. A plan made for any $1 must not read the table for a late one: hence two branches.
+std::string ids_since(std::string_view table);
+
 class ServiceCache {
 public:
     ServiceCache(const CacheConfig& config, const std::string& service);
 
-    // From now on ids are filtered. Reads all of them; before the first question.
-    void filter(domain::Pool& pool, const char* ids);
+    // From now on ids of that table are filtered. Reads all of them; before the first question.
+    void filter(domain::Pool& pool, std::string_view table);
     bool might_exist(std::int64_t id);  // true without a filter
 
     domain::cache::Cached& values() { return *values_; }

@@ -8,7 +8,7 @@ void add_order(Shop& shop, const ServiceConfig& config) {
     auto& service =
         add_service(shop, config, {"create-order", "rollback-order", "purchase-result"});
     auto& cache = add_cache(shop, config, service);
-    cache.filter(service.pool(), order::select_ids);
+    cache.filter(service.pool(), "orders");
     order::add_routes(service.dispatcher(), service.pool(), cache, shop.authenticate);
     order::subscribe_to_saga(service.consumer(), cache);
 }

@@ -10,10 +10,6 @@
 
 namespace http::order {
 
-// The ids of those that a transaction from $1 on has made; of 0, all.
-constexpr auto select_ids = R"(
-select id from orders where added_in >= $1::xid8 or $1::xid8 = '0')";
-
 // Pool and cache must outlive the dispatcher's last request.
 void add_routes(Dispatcher& dispatcher, domain::Pool& pool, ServiceCache& cache,
                 const Authenticate& authenticate);

@@ -85,7 +85,7 @@ void watch(Shop& shop, const ServiceConfig& config, Service& service) {
 void add_payment(Shop& shop, const ServiceConfig& config) {
     auto& service = add_service(shop, config, {"create-payment", "rollback-payment"});
     auto& cache = add_cache(shop, config, service);
-    cache.filter(service.pool(), payment::select_ids);
+    cache.filter(service.pool(), "payments");
     auto& provider = shop.config.stripe.url.empty() ? add_ledger(shop, service)
                                                     : add_stripe(shop, config, service, cache);
     payment::add_routes(service.dispatcher(), service.pool(), cache, shop.authenticate);

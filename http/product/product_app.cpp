@@ -13,7 +13,7 @@ void add_product(Shop& shop, const ServiceConfig& config) {
         service.pool(), make_ids(shop.config, service.pool()));
     shop.parts.push_back(products);
     auto& cache = add_cache(shop, config, service);
-    cache.filter(service.pool(), product::select_ids);
+    cache.filter(service.pool(), "products");
     using domain::token::Role;
     product::add_routes(service.dispatcher(), *products, cache,
                         ask_account(shop.config.token, shop.config.grpc.at("account"), shop.log,

@@ -20,10 +20,6 @@
 
 namespace http::product {
 
-// The ids of those that a transaction from $1 on has made; of 0, all.
-constexpr auto select_ids = R"(
-select id from products where added_in >= $1::xid8 or $1::xid8 = '0')";
-
 // Service and cache must outlive the dispatcher's last request. authenticate knows merchants, who
 // alone may change something (auth above).
 void add_routes(Dispatcher& dispatcher, domain::product::ProductService& service,

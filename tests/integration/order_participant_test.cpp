@@ -83,7 +83,7 @@ TEST_F(OrderParticipant, LearnsTheEndOfItsPurchase) {
 
 TEST_F(OrderParticipant, ShowsAnOrderToItsOwnerOnly) {
     send({command("CreateOrder", 42), command("RollbackOrder", 43)});
-    cache_.filter(pool_, http::order::select_ids);
+    cache_.filter(pool_, "orders");
     const auto shown = get(http::order::add_routes, "/api/v1/orders/42", "3");
     ASSERT_EQ(shown.status, 200) << shown.body;
     EXPECT_EQ(json::parse(shown.body),

@@ -225,7 +225,7 @@ TEST_F(PaymentParticipant, NeverGoesBackNorLeavesAnEnd) {
 
 TEST_F(PaymentParticipant, ShowsAPaymentToItsOwnerOnly) {
     send({command("CreatePayment", 42), command("RollbackPayment", 43)});
-    cache_.filter(pool_, http::payment::select_ids);
+    cache_.filter(pool_, "payments");
     const auto shown = get(http::payment::add_routes, "/api/v1/payments/42", "3");
     EXPECT_EQ(json::parse(shown.body),
               json::parse(R"({"id":42,"customer_id":3,"amount":11050,"currency_code":"EUR",

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "domain/token.hpp"
+#include "domain/transact.hpp"
 #include "integration/product_fixture.hpp"
 #include "integration/raw_http.hpp"
 #include "integration/shop_process.hpp"
@@ -100,6 +101,23 @@ TEST_F(ProductCacheTest, AsksMemoryThenRedisThenTheDatabase) {
     EXPECT_EQ(count(*two, "redis_hit"), 2);
     EXPECT_EQ(count(*one, "load") + count(*two, "load"), 2);
     EXPECT_EQ(redis_.cli({"EXISTS", "a-shop:get_product_detail:1"}), "1");
+}
+
+TEST_F(ProductCacheTest, AsksWhatWasAddedSinceWithoutReadingTheTable) {
+    const auto plan = domain::transact(pool_, [&](pqxx::work& tx) {
+        tx.exec("prepare added as " + http::ids_since("products"));
+        const auto cursor =
+            tx.query_value<std::string>("select pg_snapshot_xmin(pg_current_snapshot())::text");
+        std::string lines;
+        for (const auto& [line] : tx.query<std::string>(
+                 "explain (analyze, costs off, timing off, summary off) execute added('" + cursor +
+                 "')"))
+            lines += line + "\n";
+        return lines;
+    });
+    EXPECT_TRUE(plan.contains("Index Cond: (added_in >= $1)")) << plan;
+    EXPECT_FALSE(plan.contains("Rows Removed")) << plan;
+    EXPECT_TRUE(plan.contains("(never executed)")) << plan << "of the rows older than the column";
 }
 
 TEST_F(ProductCacheTest, ShowsAChangeInEveryProcess) {
