@@ -15,11 +15,13 @@ namespace {
 using std::chrono::milliseconds;
 
 // KEYS: key, mutex. Each runs whole or not at all.
-// ARGV: token, life. The value; or 1: the mutex is the caller's; or 0: it is somebody else's.
+// ARGV: token, life, mark. The value; or 1: the mutex is the caller's; 0: it is somebody else's;
+// 2: it is marked, as the value changes.
 const Script claim_script{R"lua(
 local value = redis.call('GET', KEYS[1])
 if value then return value end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+if redis.call('GET', KEYS[2]) == ARGV[3] then return 2 end
 return 0)lua"};
 // ARGV: token, value, life. Whether it was stored.
 const Script store_script{R"lua(
@@ -141,8 +143,9 @@ Cached::Answer Cached::fetch(const std::string& key, const Load& load) {
     const auto token = new_token();
     try {
         while (redis_ != nullptr && !owes(key)) {
-            const auto claim = redis_->eval(claim_script, in_redis(key),
-                                            {token, std::to_string(options_.mutex_life.count())});
+            const auto claim =
+                redis_->eval(claim_script, in_redis(key),
+                             {token, std::to_string(options_.mutex_life.count()), changing_mark});
             if (claim.kind == Reply::Kind::text) {
                 ++counts_.redis_hits;
                 auto value = decode(claim.text);
@@ -150,7 +153,7 @@ Cached::Answer Cached::fetch(const std::string& key, const Load& load) {
                 return {.value = std::move(value), .life = life};
             }
             if (claim.integer == 1) return load_and_store(key, token, load);
-            if (std::chrono::steady_clock::now() >= deadline) break;
+            if (claim.integer == 2 || std::chrono::steady_clock::now() >= deadline) break;
             std::this_thread::sleep_for(milliseconds{5} + up_to(milliseconds{20}));
         }
     } catch (const RedisError&) {

@@ -20,6 +20,9 @@
 // What other processes have in memory may be older than the truth by the way of a message; by
 // the life of an entry where a cluster's bus lost one; by nothing after a reconnect, which forgets
 // everything. What Redis could not be told is told when it is back (Options::owed keys at most).
+// changing() tells them before the change as well, and marks its keys in Redis: until it is over
+// nobody stores them, and what is loaded meanwhile is kept in memory for Options::unheard only. So
+// a process may die anywhere in it: its mark's life later the keys are as any other's.
 // An entry's life in Redis bounds what is beyond that: what a process owed that died, and what a
 // master was told that died before its replica heard. So decide nothing by a cache that must be
 // right: stock, prices charged, permissions.
@@ -65,6 +68,7 @@ public:
         std::chrono::milliseconds absent_life{5'000};  // of what does not exist; 0: it is not kept
         std::chrono::milliseconds unheard{5'000};      // in memory, while no message would arrive
         std::chrono::milliseconds mutex_life{5'000};
+        std::chrono::milliseconds mark_life{60'000};  // longer than any change takes
         std::chrono::milliseconds wait{1'000};        // for another process's load
         std::chrono::milliseconds load_wait{10'000};  // for another thread's
         std::size_t owed = 4096;
@@ -86,14 +90,13 @@ public:
     // may have been committed all the same.
     template <class Change>
     auto changing(const std::vector<std::string>& keys, Change change) {
-        try {
-            auto result = change();
-            invalidate(keys);
-            return result;
-        } catch (...) {
-            invalidate(keys);
-            throw;
-        }
+        announce(keys);
+        struct Invalidating {
+            Cached& cached;
+            const std::vector<std::string>& keys;
+            ~Invalidating() { cached.invalidate(keys); }
+        } const after{*this, keys};
+        return change();
     }
 
     const Counts& counts() const { return counts_; }
@@ -101,7 +104,8 @@ public:
 
 private:
     using Milliseconds = std::chrono::milliseconds;
-    struct Flight;  // a load that others wait for
+    static constexpr auto changing_mark = "changing";  // in a key's mutex; no loader's token
+    struct Flight;                                     // a load that others wait for
     struct Answer {
         Value value;
         Milliseconds life;  // in memory; zero: not at all
@@ -117,7 +121,9 @@ private:
     void forget(const std::vector<std::string>& keys);
     void forget_everything();
     void hear(const std::string& message);
-    std::vector<std::string> tell(const std::vector<std::string>& keys);
+    void announce(const std::vector<std::string>& keys);
+    std::vector<std::string> tell(const std::vector<std::string>& keys, const Script& script,
+                                  const Words& arguments);
     void owe(const std::vector<std::string>& keys);
     void pay();
     bool owes(const std::string& key);

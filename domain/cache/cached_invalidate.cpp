@@ -8,14 +8,26 @@
 namespace domain::cache {
 namespace {
 
+// KEYS: key, mutex.
 const Script drop_script{"return redis.call('DEL', KEYS[1], KEYS[2])"};
+// ARGV: mark, life. Whoever loads it has lost the mutex.
+const Script mark_script{R"lua(
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+return redis.call('DEL', KEYS[1]))lua"};
 
 }  // namespace
 
+// What Redis cannot be told now, it is told afterwards, unless this process dies.
+void Cached::announce(const std::vector<std::string>& keys) {
+    if (redis_ == nullptr || faults::mutant("no_announcement")) return;
+    tell(keys, mark_script, {changing_mark, std::to_string(options_.mark_life.count())});
+}
+
 void Cached::invalidate(const std::vector<std::string>& keys) {
+    faults::crash_point("before_invalidation");
     if (faults::mutant("no_invalidation")) return;
     if (redis_ != nullptr) {
-        const auto untold = tell(keys);
+        const auto untold = tell(keys, drop_script, {});
         if (!untold.empty()) owe(untold);
     }
     // Not before Redis: a get in between would bring the old answer back from there.
@@ -47,13 +59,14 @@ void Cached::hear(const std::string& message) {
     forget(texts);
 }
 
-// Removes keys in Redis, and tells the other processes. Those for which that failed.
-std::vector<std::string> Cached::tell(const std::vector<std::string>& keys) {
+// Removes keys in Redis by the script, and tells the other processes. Those for which that failed.
+std::vector<std::string> Cached::tell(const std::vector<std::string>& keys, const Script& script,
+                                      const Words& arguments) {
     std::vector<std::string> told;
     std::vector<std::string> untold;
     for (const auto& key : keys) {
         try {
-            redis_->eval(drop_script, in_redis(key), {});
+            redis_->eval(script, in_redis(key), arguments);
             told.push_back(key);
         } catch (const RedisError&) {
             ++counts_.redis_failures;
@@ -90,7 +103,7 @@ void Cached::pay() {
     std::vector<std::string> keys;
     keys.reserve(paying.size());
     for (const auto& [key, times] : paying) keys.push_back(key);
-    for (const auto& key : tell(keys)) paying.erase(key);
+    for (const auto& key : tell(keys, drop_script, {})) paying.erase(key);
     const std::scoped_lock lock(mutex_);
     // What has been owed once more meanwhile may have changed after it was told.
     for (const auto& [key, times] : paying) {

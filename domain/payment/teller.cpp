@@ -36,21 +36,15 @@ bool Teller::work() {
 }
 
 void Teller::call(const Payment& payment) {
-    struct Told {
-        const std::function<void(PaymentId)>& tell;
-        PaymentId id;
-        ~Told() {
-            if (tell) tell(id);
-        }
-    };
     const auto record = [&](auto settle_it) {
-        const Told told{options_.settled, payment.id};
-        transact(pool_,
-                 [&](pqxx::work& tx) {
-                     settle_it(tx);
-                     return true;
-                 },
-                 {.repeatable = true});
+        options_.settling(payment.id, [&] {
+            transact(pool_,
+                     [&](pqxx::work& tx) {
+                         settle_it(tx);
+                         return true;
+                     },
+                     {.repeatable = true});
+        });
     };
     faults::crash_point("before_provider");
     if (payment.taken) {

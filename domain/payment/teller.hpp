@@ -21,8 +21,9 @@ public:
         std::chrono::milliseconds lease{60'000};  // longer than the provider's calls take together
         std::chrono::milliseconds first_backoff{500};
         std::function<void(std::string_view)> log = {};  // one line for each failed call
-        // After each try to write down what the provider said, in vain or not.
-        std::function<void(PaymentId)> settled = {};
+        // Calls what writes down what the provider said about a payment, which may throw.
+        std::function<void(PaymentId, const std::function<void()>&)> settling =
+            [](PaymentId, const std::function<void()>& settle) { settle(); };
     };
 
     Teller(Pool& pool, Provider& provider, Options options);

@@ -25,11 +25,12 @@ struct StripeDesk {
           stripe({.url = stripe_config.url,
                   .key = stripe_config.key,
                   .payment_method = stripe_config.payment_method}),
-          teller(
-              pool, stripe,
-              {.log = [&log](auto line) { log.warn(line, {{"service", "payment"}}); },
-               .settled =
-                   [&cache](auto id) { cache.values().invalidate({payment::payment_key(id)}); }}) {
+          teller(pool, stripe,
+                 {.log = [&log](auto line) { log.warn(line, {{"service", "payment"}}); },
+                  .settling =
+                      [&cache](auto id, const auto& settle) {
+                          cache.values().changing({payment::payment_key(id)}, settle);
+                      }}) {
         for (auto& thread : threads)
             thread = std::jthread([this](const std::stop_token& stop) { teller.run(stop); });
     }

@@ -140,6 +140,8 @@ MUTANTS = {
                             r"stale: Redis holds what was invalidated"),
     "store_after_invalidation": ("–", "CacheTest.StoresNoAnswerInMemoryFromBeforeAnInvalidation",
                                  r"stale: memory holds what was invalidated"),
+    "no_announcement": ("–", "ProductCacheTest.ShowsAChangeThoughWhoMadeItDiedBeforeItSaidSo",
+                        r"stale though a change was announced"),
     "no_invalidation": ("–", "ProductCacheTest.ShowsAChangeInEveryProcess",
                         r"stale where it was changed"),
     "owner_before_cache": ("–", "OrderParticipant.ShowsAnOrderToItsOwnerOnly",

@@ -131,6 +131,19 @@ TEST_F(ProductCacheTest, ShowsAChangeInEveryProcess) {
         << "stale in another process";
 }
 
+TEST_F(ProductCacheTest, ShowsAChangeThoughWhoMadeItDiedBeforeItSaidSo) {
+    const auto one = start();
+    const auto two = start({{"POSTROOM_CRASH_AT", "before_invalidation"}});
+    EXPECT_EQ(shown(*one, 1, "price"), 4900);
+    EXPECT_EQ(send(*two, "PUT", path(1), {{"price", 5000}}).status, 0) << "it answered";
+    support::eventually(10s, "the fault to fire", [&] { return !two->process().running(); });
+    ASSERT_EQ(ask<int>("select price from products where id = 1"), 5000);
+    EXPECT_TRUE(support::happens_within(2s, [&] { return shown(*one, 1, "price") == 5000; }))
+        << "stale though a change was announced";
+    started_ = 1;
+    EXPECT_EQ(shown(*start(), 1, "price"), 5000) << "stale in Redis";
+}
+
 TEST_F(ProductCacheTest, LoadsAColdProductOnceForAHundredAtOnce) {
     const auto one = start();
     const auto two = start();
