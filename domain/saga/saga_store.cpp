@@ -14,21 +14,23 @@ namespace domain::saga::store {
 namespace {
 
 constexpr auto insert_sagas = R"(
-insert into saga.instance (id, state, step, tries, covered, deadline, purchase, traceparent, correlation_id)
+insert into saga.instance (id, state, step, tries, covered, deadline, purchase, traceparent, correlation_id,
+                           tracestate)
 select i.id, i.state, i.step, i.tries, i.covered, clock_timestamp() + $6 * interval '1 millisecond',
-       i.purchase::jsonb, i.traceparent, i.correlation_id
-from unnest($1::bigint[], $2::text[], $3::int[], $4::int[], $5::int[], $7::text[], $8::text[], $9::text[])
-     i (id, state, step, tries, covered, purchase, traceparent, correlation_id)
+       i.purchase::jsonb, i.traceparent, i.correlation_id, i.tracestate
+from unnest($1::bigint[], $2::text[], $3::int[], $4::int[], $5::int[], $7::text[], $8::text[], $9::text[],
+            $10::text[])
+     i (id, state, step, tries, covered, purchase, traceparent, correlation_id, tracestate)
 on conflict (id) do nothing
 returning id)";
 
 constexpr auto select_for_update = R"(
-select id, state, step, tries, covered, stuck_at is not null, purchase, traceparent, correlation_id
+select id, state, step, tries, covered, stuck_at is not null, purchase, traceparent, correlation_id, tracestate
 from saga.instance where id = any ($1) order by id for update)";
 
 constexpr auto select_due = R"(
 select i.id, i.state, i.step, i.tries, i.covered, i.stuck_at is not null, i.purchase, i.traceparent,
-       i.correlation_id, a.action, a.step, a.success, a.reason
+       i.correlation_id, i.tracestate, a.action, a.step, a.success, a.reason
 from saga.instance i left join saga.audit a on a.n = i.request
 where i.wake <= statement_timestamp() and i.id <> all ($1)
 order by i.wake limit 1 for update of i skip locked)";
@@ -72,7 +74,8 @@ Row read(const SqlRow& row) {
              .covered = row[4].template as<int>(),
              .stuck = row[5].template as<bool>()},
             row[6].template as<std::string>(),
-            {row[7].template as<std::string>(), row[8].template as<std::string>()}};
+            {row[7].template as<std::string>(), row[8].template as<std::string>(),
+             row[9].template as<std::string>()}};
 }
 
 template <class Field>
@@ -91,7 +94,7 @@ std::set<PurchaseId> insert(pqxx::transaction_base& tx, std::span<const Row> row
     std::set<PurchaseId> inserted;
     if (rows.empty()) return inserted;
     std::vector<std::int64_t> ids;
-    std::vector<std::string> states, purchases, traceparents, correlation_ids;
+    std::vector<std::string> states, purchases, traceparents, correlation_ids, tracestates;
     std::vector<int> steps, tries, covered;
     for (const auto& [id, saga, purchase, trace] : rows) {
         ids.push_back(id.value);
@@ -102,11 +105,12 @@ std::set<PurchaseId> insert(pqxx::transaction_base& tx, std::span<const Row> row
         purchases.push_back(purchase);
         traceparents.push_back(trace.traceparent);
         correlation_ids.push_back(trace.correlation_id);
+        tracestates.push_back(trace.tracestate);
     }
     for (const auto& [id] :
          outbox::exec(tx, insert_sagas,
                       pqxx::params{ids, states, steps, tries, covered, wait.count(), purchases,
-                                   traceparents, correlation_ids})
+                                   traceparents, correlation_ids, tracestates})
              .iter<std::int64_t>())
         inserted.insert(PurchaseId{id});
     return inserted;
@@ -124,8 +128,8 @@ std::map<PurchaseId, Row> lock(pqxx::transaction_base& tx, const std::set<Purcha
 std::optional<Due> lock_due(pqxx::transaction_base& tx, const std::vector<std::int64_t>& passed) {
     const auto row = outbox::exec(tx, select_due, pqxx::params{passed}).opt_row();
     if (!row) return std::nullopt;
-    return Due{read(*row), read_request((*row)[9], (*row)[10], (*row)[11]),
-               (*row)[12].as<std::string>("")};
+    return Due{read(*row), read_request((*row)[10], (*row)[11], (*row)[12]),
+               (*row)[13].as<std::string>("")};
 }
 
 void save(pqxx::transaction_base& tx, std::span<const Change> changes) {

@@ -77,7 +77,10 @@ TEST_F(Orchestrator, AsksAgainWhenNoAnswerComesAndThenTakesTheStepBackToo) {
                             "RollbackProductInventory"));
     EXPECT_TRUE(participants_.effects(7).empty());
     std::set<std::string> ids;
-    for (const auto& record : participants_.records()) ids.insert(record.headers.at("id"));
+    for (const auto& record : participants_.records()) {
+        ids.insert(record.headers.at("id"));
+        EXPECT_EQ(record.headers.at("tracestate"), "rojo=1") << record.headers.at("type");
+    }
     EXPECT_EQ(ids.size(), participants_.records().size()) << "each under an event id of its own";
     EXPECT_EQ(
         ask<int>("select count(*) from saga.step where input like 'time-out of CreateOrder%'"), 2);

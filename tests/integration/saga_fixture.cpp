@@ -65,6 +65,7 @@ void Participants::work() {
                 replies.push_back(
                     answer(id, type, success,
                            {{"traceparent", record.headers.at("traceparent")},
+                            {"tracestate", record.headers.at("tracestate")},
                             {"correlation-id", record.headers.at("correlation-id")}}));
             }
         }
@@ -156,6 +157,7 @@ void SagaFixture::purchase(const std::vector<std::int64_t>& ids) const {
              .headers = {{"id", outbox::EventId::make().to_string()},
                          {"type", "CreatePurchase"},
                          {"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+                         {"tracestate", "rojo=1"},
                          {"correlation-id", "cart-17"}}});
     }
     support::produce(topic("purchase"), drafts);
