@@ -49,13 +49,23 @@ pqxx::result exec(pqxx::transaction_base& tx, pqxx::zview sql, const pqxx::param
     auto* const statements = registry().find(tx.conn());
     if (statements == nullptr) return tx.exec(sql, values);
     // By content: what one client of a pooler has prepared under a name, another means by it, too.
-    const auto name =
-        std::format("postroom_{:016x}", std::hash<std::string_view>{}(std::string_view{sql}));
+    const auto hash = std::hash<std::string_view>{}(std::string_view{sql});
+    const auto name = std::format("postroom_{:016x}_{}", hash, statements->generation_);
     if (!statements->names_.contains(name)) {
         tx.conn().prepare(name, sql);
-        statements->names_.insert(name);
+        statements->names_.emplace(name, false);
     }
-    return tx.exec(pqxx::prepped{name}, values);
+    auto& has_worked = statements->names_.at(name);
+    try {
+        auto result = tx.exec(pqxx::prepped{name}, values);
+        has_worked = true;
+        return result;
+    } catch (const pqxx::feature_not_supported& error) {
+        if (!has_worked) throw;
+        statements->names_.clear();
+        ++statements->generation_;
+        throw pqxx::serialization_failure{error.what(), error.query(), "40001"};
+    }
 }
 
 bool is_prepared(const pqxx::transaction_base& tx) { return registry().find(tx.conn()) != nullptr; }

@@ -18,7 +18,7 @@
 #include <pqxx/transaction_base>
 #include <pqxx/zview>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 
 namespace outbox {
 
@@ -35,11 +35,14 @@ private:
     friend pqxx::result exec(pqxx::transaction_base&, pqxx::zview, const pqxx::params&);
 
     const pqxx::connection& connection_;
-    std::unordered_set<std::string> names_;
+    std::unordered_map<std::string, bool> names_;  // and whether it has worked
+    int generation_ = 0;
 };
 
 // Executes one statement: prepared where PreparedStatements are held, as tx.exec() else. A session
-// keeps each text for good, so values belong into the parameters. Errors: those of tx.exec().
+// keeps each text for good, so values belong into the parameters. Errors: those of tx.exec(), but
+// pqxx::serialization_failure, as a repeated transaction succeeds, where a migration has changed
+// what a statement returns ("cached plan must not change result type").
 pqxx::result exec(pqxx::transaction_base& tx, pqxx::zview sql, const pqxx::params& values = {});
 
 // Whether PreparedStatements are held beside the transaction's connection.
