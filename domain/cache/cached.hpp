@@ -89,7 +89,7 @@ public:
     // What change returns or throws, and then the keys are invalidated: a transaction that failed
     // may have been committed all the same.
     template <class Change>
-    auto changing(const std::vector<std::string>& keys, Change change) {
+    auto changing(const std::vector<std::string>& keys, const Change& change) {
         announce(keys);
         struct Invalidating {
             Cached& cached;

@@ -5,7 +5,6 @@
 #include "faults.hpp"
 #include "integration/raw_http.hpp"
 #include "support/environment.hpp"
-#include "support/kafka.hpp"
 #include "support/loopback.hpp"
 #include "support/wait.hpp"
 
@@ -20,26 +19,14 @@ std::string upper(std::string name) {
 
 }  // namespace
 
-const std::vector<std::string>& AllServices::services() {
-    static const std::vector<std::string> names{"account", "product",  "order",
-                                                "payment", "purchase", "orchestrator"};
-    return names;
-}
-
 AllServices::AllServices() {
-    // A consumer without partitions is not ready.
-    for (const auto* topic :
-         {"purchase", "update-product-inventory", "rollback-product-inventory", "create-order",
-          "rollback-order", "create-payment", "rollback-payment", "reply", "purchase-result"}) {
-        create_topic(databases_.topic_prefix + topic, 1);
-    }
     shop_.emplace(
-        databases_, services(),
+        databases_.with_topics(), all_services(),
         std::map<std::string, std::string>{{"SHOP_OPERATOR_TOKEN", "operator-token-of-the-tests"},
                                            {"SHOP_TRUSTED_PROXY", "127.0.0.1"},
                                            {"SHOP_PASSWORD_PASSES", "1"},
                                            {"SHOP_PASSWORD_MEMORY_KIB", "1024"}});
-    for (const auto& name : services()) {
+    for (const auto& name : all_services()) {
         eventually(std::chrono::seconds{30}, name + " to be ready",
                    [&] { return request(address(name), "GET", "/readyz").status == 200; });
     }

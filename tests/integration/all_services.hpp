@@ -16,12 +16,11 @@ public:
     // Returns once every service is ready.
     AllServices();
 
-    static const std::vector<std::string>& services();
     const std::string& address(const std::string& service) const { return shop_->address(service); }
     Process& process() { return shop_->process(); }
 
 private:
-    ShopDatabases databases_{services()};
+    ShopDatabases databases_{all_services()};
     std::optional<ShopProcess> shop_;
 };
 

@@ -233,7 +233,7 @@ void expect_rules_of_the_edge(const support::Edge& edge, support::AllServices& s
 TEST(EdgeTest, EveryServiceAndTheEdgeRefuseWhatAttackersSendAndServeOn) {
     support::AllServices shop;
     std::map<std::string, std::string> addresses;
-    for (const auto& name : support::AllServices::services()) addresses[name] = shop.address(name);
+    for (const auto& name : support::all_services()) addresses[name] = shop.address(name);
     const support::Edge edge{addresses};
     const Target targets[] = {
         {"account", addresses["account"], "/api/v1/account/customer/personal",

@@ -14,7 +14,7 @@ protected:
     // Of all the databases together.
     std::int64_t total(const std::string& table, const std::string& what) {
         std::int64_t sum = 0;
-        for (const auto& service : services()) {
+        for (const auto& service : support::all_services()) {
             pqxx::connection connection{databases_.of(service).dsn()};
             sum += pqxx::nontransaction{connection}.query_value<std::int64_t>(
                 std::format("select {} from {}", what, table));
@@ -43,7 +43,7 @@ TEST_F(RepeatedMessages, ChangeNothing) {
 
     std::map<std::string, std::vector<support::Draft>> drafts;
     std::int64_t heard = 0;
-    for (const auto& name : topics()) {
+    for (const auto& name : support::all_topics()) {
         for (const auto& record : support::read_topic(topic(name)))
             drafts[name].push_back({record.key, record.value, record.headers});
         const auto hearers = name == "purchase-result"                ? 2

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cctype>
 #include <format>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "support/kafka.hpp"
 #include "support/loopback.hpp"
 #include "support/wait.hpp"
 
@@ -34,6 +36,27 @@ constexpr auto secret = "canary-secret-of-more-than-32-bytes";
 
 }  // namespace
 
+const std::vector<std::string>& all_services() {
+    static const std::vector<std::string> all{"account", "product",  "order",
+                                              "payment", "purchase", "orchestrator"};
+    return all;
+}
+
+const std::vector<std::string>& all_topics() {
+    static const std::vector<std::string> all{"account",
+                                              "product",
+                                              "purchase",
+                                              "update-product-inventory",
+                                              "rollback-product-inventory",
+                                              "create-order",
+                                              "rollback-order",
+                                              "create-payment",
+                                              "rollback-payment",
+                                              "reply",
+                                              "purchase-result"};
+    return all;
+}
+
 ShopDatabases::ShopDatabases(const std::vector<std::string>& services)
     : environment_{{"SHOP_KAFKA_BROKERS", kafka()},
                    {"SHOP_KAFKA_TOPIC", topic_prefix + "{aggregatetype}"},
@@ -48,6 +71,16 @@ ShopDatabases::ShopDatabases(const std::vector<std::string>& services)
         environment_["SHOP_" + upper(service) + "_DSN"] = database.dsn("shop_" + service);
         environment_["SHOP_" + upper(service) + "_HTTP"] = "127.0.0.1:0";
     }
+}
+
+const ShopDatabases& ShopDatabases::with_topics() const {
+    std::vector<std::future<void>> making;
+    for (const auto& topic : all_topics()) {
+        making.push_back(
+            std::async(std::launch::async, [&] { create_topic(topic_prefix + topic, 1); }));
+    }
+    for (auto& one : making) one.get();
+    return *this;
 }
 
 std::string token_of(std::int64_t customer, domain::token::Role role) {

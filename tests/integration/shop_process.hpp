@@ -13,6 +13,9 @@
 
 namespace support {
 
+const std::vector<std::string>& all_services();
+const std::vector<std::string>& all_topics();  // of the contract, without a prefix
+
 // The databases of some services. Relays and shops come and go above them.
 class ShopDatabases {
 public:
@@ -23,6 +26,9 @@ public:
     // Makes shops of these services work here: each as its own role, at addresses of their own. If
     // account is not among them, nobody answers for it, and a token that is right in itself counts.
     const std::map<std::string, std::string>& environment() const { return environment_; }
+
+    // Itself, once there are all topics, of one partition. A consumer without any is not ready.
+    const ShopDatabases& with_topics() const;
 
     const std::string topic_prefix = unique_name("shop") + ".";  // also of the consumer groups
 

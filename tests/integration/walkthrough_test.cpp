@@ -122,7 +122,7 @@ protected:
     // One trace and one correlation, from the request to the last message of its purchase.
     void follow_its_trace() {
         std::size_t messages = 0;
-        for (const auto& name : topics()) {
+        for (const auto& name : support::all_topics()) {
             for (const auto& record : support::read_topic(topic(name))) {
                 if (record.key != std::to_string(bought_)) continue;
                 ++messages;

@@ -3,60 +3,27 @@
 #include <filesystem>
 #include <format>
 #include <fstream>
-#include <future>
 
 #include "support/kafka.hpp"
 #include "support/wait.hpp"
 
 namespace integration {
 
-RelayFile::RelayFile(const support::ShopDatabases& databases,
-                     const std::vector<std::string>& services)
+RelayFile::RelayFile(const support::ShopDatabases& databases)
     : path_{std::filesystem::temp_directory_path() / (support::unique_name("relay") + ".toml")} {
     std::ofstream file{path_};
     file << std::format(
         "[kafka]\nbrokers = '{}'\ntopic = '{}{{aggregatetype}}'\n[admin]\nlisten = '127.0.0.1:0'\n",
         support::kafka(), databases.topic_prefix);
-    for (const auto& service : services)
+    for (const auto& service : support::all_services())
         file << std::format("[[databases]]\nname = '{}'\ndsn = \"{}\"\n", service,
                             databases.of(service).dsn("postroom_relay"));
 }
 
 RelayFile::~RelayFile() { std::filesystem::remove(path_); }
 
-const std::vector<std::string>& WholeShop::services() {
-    static const std::vector<std::string> all{"account", "orchestrator", "order",
-                                              "payment", "product",      "purchase"};
-    return all;
-}
-
-const std::vector<std::string>& WholeShop::topics() {
-    static const std::vector<std::string> all{"account",
-                                              "product",
-                                              "purchase",
-                                              "update-product-inventory",
-                                              "rollback-product-inventory",
-                                              "create-order",
-                                              "rollback-order",
-                                              "create-payment",
-                                              "rollback-payment",
-                                              "reply",
-                                              "purchase-result"};
-    return all;
-}
-
-std::vector<std::string> WholeShop::made(const std::string& prefix) {
-    std::vector<std::future<void>> making;
-    making.reserve(topics().size());
-    for (const auto& name : topics())
-        making.push_back(
-            std::async(std::launch::async, [&] { support::create_topic(prefix + name, 1); }));
-    for (auto& one : making) one.get();
-    return topics();
-}
-
 WholeShop::WholeShop(const std::map<std::string, std::string>& environment)
-    : shop_{databases_, services(), environment} {}
+    : shop_{databases_.with_topics(), support::all_services(), environment} {}
 
 support::Answer WholeShop::say(const std::string& service, const std::string& method,
                                const std::string& path, const std::string& body,

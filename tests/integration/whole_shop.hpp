@@ -17,7 +17,7 @@ namespace integration {
 // A configuration of the relay for all of the databases, in a file that goes with this object.
 class RelayFile {
 public:
-    RelayFile(const support::ShopDatabases& databases, const std::vector<std::string>& services);
+    explicit RelayFile(const support::ShopDatabases& databases);
     ~RelayFile();
     RelayFile(const RelayFile&) = delete;
     RelayFile& operator=(const RelayFile&) = delete;
@@ -45,19 +45,13 @@ protected:
     // Waits until the purchase has ended, and tells how.
     json await_end(std::int64_t purchase) const;
 
-    // Every topic of the contract, without the prefix.
-    static const std::vector<std::string>& topics();
     std::string topic(const std::string& name) const { return databases_.topic_prefix + name; }
 
-    static const std::vector<std::string>& services();
-    support::ShopDatabases databases_{services()};
-    RelayFile relay_file_{databases_, services()};
+    support::ShopDatabases databases_{support::all_services()};
+    RelayFile relay_file_{databases_};
     std::string token_;
 
 private:
-    static std::vector<std::string> made(const std::string& prefix);
-
-    const std::vector<std::string> made_{made(databases_.topic_prefix)};
     support::Process relay_{
         {.argv = {support::bin("postroom"), "relay", "--config", relay_file_.path()}}};
     support::ShopProcess shop_;
