@@ -142,7 +142,7 @@ MUTANTS = {
                                  r"stale: memory holds what was invalidated"),
     "no_announcement": ("–", "ProductCacheTest.ShowsAChangeThoughWhoMadeItDiedBeforeItSaidSo",
                         r"stale though a change was announced"),
-    "no_invalidation": ("–", "ProductCacheTest.ShowsAChangeInEveryProcess",
+    "no_invalidation": ("–", "CacheTest.IsInvalidatedInEveryProcess",
                         r"stale where it was changed"),
     "owner_before_cache": ("–", "OrderParticipant.ShowsAnOrderToItsOwnerOnly",
                            r"shown to a stranger, from memory"),

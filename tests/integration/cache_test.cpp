@@ -171,7 +171,7 @@ TEST_F(CacheTest, IsInvalidatedInEveryProcess) {
     for (auto* side : {&one, &two}) EXPECT_EQ(side->get("k", "old"), "old");
     EXPECT_EQ(two.get("other", "stays"), "stays");
     one.cached.invalidate({"k", "unknown"});
-    EXPECT_EQ(one.get("k", "new"), "new");
+    EXPECT_EQ(one.get("k", "new"), "new") << "stale where it was changed";
     support::eventually(20s, "the other process to forget",
                         [&] { return two.get("k", "new") == "new"; });
     EXPECT_EQ(two.get("other", "never loaded"), "stays");
