@@ -22,10 +22,11 @@
 // everything. What Redis could not be told is told when it is back (Options::owed keys at most).
 // changing() tells them before the change as well, and marks its keys in Redis: until it is over
 // nobody stores them, and what is loaded meanwhile is kept in memory for Options::unheard only. So
-// a process may die anywhere in it: its mark's life later the keys are as any other's.
-// An entry's life in Redis bounds what is beyond that: what a process owed that died, and what a
-// master was told that died before its replica heard. So decide nothing by a cache that must be
-// right: stock, prices charged, permissions.
+// a process may die anywhere in it: its mark's life later the keys are as any other's. Of changes
+// of one key at once, the first that ends takes the mark away. An entry's life in Redis bounds what
+// is beyond that: what a process owed that died, and what a master was told that died before its
+// replica heard. So decide nothing by a cache that must be right: stock, prices charged,
+// permissions.
 //
 // Thread-safe.
 #pragma once

@@ -51,11 +51,12 @@ pqxx::result exec(pqxx::transaction_base& tx, pqxx::zview sql, const pqxx::param
     // By content: what one client of a pooler has prepared under a name, another means by it, too.
     const auto hash = std::hash<std::string_view>{}(std::string_view{sql});
     const auto name = std::format("postroom_{:016x}_{}", hash, statements->generation_);
-    if (!statements->names_.contains(name)) {
+    auto known = statements->names_.find(name);
+    if (known == statements->names_.end()) {
         tx.conn().prepare(name, sql);
-        statements->names_.emplace(name, false);
+        known = statements->names_.emplace(name, false).first;
     }
-    auto& has_worked = statements->names_.at(name);
+    auto& has_worked = known->second;
     try {
         auto result = tx.exec(pqxx::prepped{name}, values);
         has_worked = true;
