@@ -1,7 +1,5 @@
 #include "integration/all_services.hpp"
 
-#include <algorithm>
-
 #include "faults.hpp"
 #include "integration/raw_http.hpp"
 #include "support/environment.hpp"
@@ -9,23 +7,14 @@
 #include "support/wait.hpp"
 
 namespace support {
-namespace {
 
-std::string upper(std::string name) {
-    std::ranges::transform(name, name.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-    return name;
-}
-
-}  // namespace
-
-AllServices::AllServices() {
-    shop_.emplace(
-        databases_.with_topics(), all_services(),
-        std::map<std::string, std::string>{{"SHOP_OPERATOR_TOKEN", "operator-token-of-the-tests"},
-                                           {"SHOP_TRUSTED_PROXY", "127.0.0.1"},
-                                           {"SHOP_PASSWORD_PASSES", "1"},
-                                           {"SHOP_PASSWORD_MEMORY_KIB", "1024"}});
+AllServices::AllServices()
+    : shop_{databases_.with_topics(),
+            all_services(),
+            {{"SHOP_OPERATOR_TOKEN", "operator-token-of-the-tests"},
+             {"SHOP_TRUSTED_PROXY", "127.0.0.1"},
+             {"SHOP_PASSWORD_PASSES", "1"},
+             {"SHOP_PASSWORD_MEMORY_KIB", "1024"}}} {
     for (const auto& name : all_services()) {
         eventually(std::chrono::seconds{30}, name + " to be ready",
                    [&] { return request(address(name), "GET", "/readyz").status == 200; });

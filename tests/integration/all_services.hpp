@@ -16,12 +16,12 @@ public:
     // Returns once every service is ready.
     AllServices();
 
-    const std::string& address(const std::string& service) const { return shop_->address(service); }
-    Process& process() { return shop_->process(); }
+    const std::string& address(const std::string& service) const { return shop_.address(service); }
+    Process& process() { return shop_.process(); }
 
 private:
     ShopDatabases databases_{all_services()};
-    std::optional<ShopProcess> shop_;
+    ShopProcess shop_;
 };
 
 class Edge {

@@ -20,12 +20,6 @@ std::vector<std::string> command(const std::vector<std::string>& services) {
     return argv;
 }
 
-std::string upper(std::string text) {
-    std::ranges::transform(text, text.begin(),
-                           [](char c) { return static_cast<char>(std::toupper(c)); });
-    return text;
-}
-
 std::map<std::string, std::string> with(const ShopDatabases& databases,
                                         std::map<std::string, std::string> environment) {
     environment.insert(databases.environment().begin(), databases.environment().end());
@@ -35,6 +29,12 @@ std::map<std::string, std::string> with(const ShopDatabases& databases,
 constexpr auto secret = "canary-secret-of-more-than-32-bytes";
 
 }  // namespace
+
+std::string upper(std::string text) {
+    std::ranges::transform(text, text.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    return text;
+}
 
 const std::vector<std::string>& all_services() {
     static const std::vector<std::string> all{"account", "product",  "order",

@@ -13,6 +13,8 @@
 
 namespace support {
 
+std::string upper(std::string text);  // as it stands in an environment variable's name
+
 const std::vector<std::string>& all_services();
 const std::vector<std::string>& all_topics();  // of the contract, without a prefix
 
