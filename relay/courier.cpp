@@ -101,7 +101,7 @@ void Courier::send_all() {
 void Courier::await(std::size_t left) {
     auto progress = Clock::now();
     for (auto before = batch_->undelivered; batch_->undelivered > left;) {
-        sink_->serve(10ms);
+        left == 0 ? sink_->flush(10ms) : sink_->serve(10ms);
         check_();
         if (std::exchange(before, batch_->undelivered) != batch_->undelivered)
             progress = Clock::now();

@@ -178,6 +178,8 @@ void KafkaSink::delivered(const rd_kafka_message_t& message) {
 }
 
 void KafkaSink::serve(std::chrono::milliseconds limit) {
+    // Nothing can follow what opens a partition, so that it need not linger.
+    if (opening_ != nullptr) return flush(limit);
     rd_kafka_poll(producer_.get(), static_cast<int>(limit.count()));
     fail_if_fatal();
 }

@@ -1,9 +1,9 @@
 // Reads the outbox exactly: what is visible in one snapshot and not in another.
 //
-// poll() asks once, for what is little; walk() goes through a fixed window of any size in bounded
-// chunks, without an open transaction. Both give events by seq; with the time of their append if
-// that is asked for, or a trace needs it. Source: outbox.read_window in schema/outbox. Not
-// thread-safe.
+// poll() asks once, for what is little; walk() goes through a fixed window of any size in chunks of
+// some two seconds, without an open transaction. Both give events by seq; with the time of their
+// append if that is asked for, or a trace needs it. Source: outbox.read_window in schema/outbox.
+// Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,9 @@ void prepare_reading(Connection& connection);
 
 // A row in binary of the columns that a batch takes, valid as long as the result.
 BatchBuilder::Fields fields_of(const Result& rows, int row);
+
+// What walk() reads of an open window: so many rows above that seq.
+std::string chunk_query(const Position& window, std::int64_t after_seq, int rows, bool with_time);
 
 class TableSource : public Source {
 public:

@@ -67,14 +67,16 @@ def run_ctest(build_dir, labels, env):
     return code
 
 
-def run_soak(build_dir, env, options):
-    """Prints its one line, or the end of its log."""
-    env = {**env, "POSTROOM_SOAK_MINUTES": str(options.minutes)}
+def run_alone(name, build_dir, env, options):
+    """One of the chaos tests, longer or larger; prints its one line, or the end of its log."""
+    env = {**env, "POSTROOM_SOAK_MINUTES": str(options.minutes),
+           "POSTROOM_BACKLOG_EVENTS": str(options.events)}
     if options.seed is not None:
         env["POSTROOM_SEED"] = str(options.seed)
-    stages.run("soak", [build_dir / "bin/chaos_test", "--gtest_filter=Soak.*"], env=env)
-    log = (LOG_DIR / "soak.log").read_text(encoding="utf-8", errors="replace")
-    print(next(line for line in log.splitlines() if line.startswith("soak seed=")))
+    stages.run(name, [build_dir / "bin/chaos_test", f"--gtest_filter={name.capitalize()}.*"],
+               env=env)
+    log = (LOG_DIR / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+    print(next(line for line in log.splitlines() if line.startswith(f"{name} ")))
     return 0
 
 
@@ -83,6 +85,7 @@ def main():
     parser.add_argument("what", nargs="*", metavar="LABEL")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--minutes", type=int, default=1)
+    parser.add_argument("--events", type=int, default=5_000_000)
     options = parser.parse_args()
     what = options.what
     presets = [name for name in what if name in PRESETS]
@@ -109,8 +112,8 @@ def main():
             if preset == "mutants":
                 return subprocess.run([sys.executable, "tests/chaos/run_mutants.py", *what[1:]],
                                       env=env, cwd=SOURCE_DIR).returncode
-            if what == ["soak"]:
-                return run_soak(build_dir, env, options)
+            if what in (["soak"], ["backlog"]):
+                return run_alone(what[0], build_dir, env, options)
             return run_ctest(build_dir, PRESETS.get(preset, what), env)
         finally:
             broker.stop()

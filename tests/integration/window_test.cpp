@@ -1,0 +1,105 @@
+// A window of the table, walked from anywhere: its beginning is read by outbox.read_window, the
+// rest by a shorter query, and both must mean the same.
+#include <gtest/gtest.h>
+
+#include <pqxx/pqxx>
+
+#include "relay/table_source.hpp"
+#include "support/database.hpp"
+
+namespace integration {
+
+class Window : public testing::Test {
+protected:
+    struct Writer {
+        explicit Writer(const support::Database& database)
+            : connection{database.dsn("postroom_service")} {}
+        void append(std::string_view type, int count = 2) {
+            for (int n = 0; n < count; ++n)
+                tx.exec(
+                    "insert into outbox.event (aggregatetype, aggregateid, type) values ('t', $1, "
+                    "$2)",
+                    pqxx::params{"key-" + std::to_string(n), type});
+        }
+        pqxx::connection connection;
+        pqxx::work tx{connection};
+    };
+    void append(std::string_view type) {
+        Writer writer{database_};
+        writer.append(type);
+        writer.tx.commit();
+    }
+    template <typename T>
+    T query(const std::string& sql) {
+        pqxx::connection connection{database_.dsn()};
+        return pqxx::nontransaction{connection}.query_value<T>(sql);
+    }
+    relay::Edge edge(std::int64_t floor) {
+        return {.snapshot = query<std::string>("select pg_current_snapshot()::text"),
+                .floor = floor,
+                .stream = std::nullopt};
+    }
+    std::vector<std::int64_t> walk(const relay::Position& from) {
+        std::vector<std::int64_t> seqs;
+        relay::Connection connection{database_.dsn("postroom_relay"), "test"};
+        relay::TableSource source{connection, database_.dsn("postroom_relay"), false};
+        const auto reached =
+            source.walk(from, {.take =
+                                   [&](const std::unique_ptr<relay::Batch>& batch) {
+                                       for (const auto& row : batch->rows) seqs.push_back(row.seq);
+                                       return true;
+                                   },
+                               .wait = [] { return true; }});
+        EXPECT_TRUE(reached);
+        return seqs;
+    }
+
+    support::Database database_;
+};
+
+TEST_F(Window, IsTheSameByEitherQueryFromWhereverItIsWalkedAndWhateverItsShard) {
+    Writer late{database_};
+    late.append("Wanted");
+    append("Before");
+    const auto floor = query<std::int64_t>("select max(seq) from outbox.event");
+    append("Before");  // above the floor, and published before this window
+    relay::Position window;
+    window.lower = edge(floor);
+    late.append("Wanted");
+    late.tx.commit();
+    append("Wanted");
+    Writer open{database_};
+    open.append("After");
+    append("Wanted");
+    window.upper = edge(floor);
+    open.tx.commit();
+    append("After");
+
+    std::vector<std::int64_t> wanted;
+    pqxx::connection connection{database_.dsn()};
+    for (const auto& [seq] : pqxx::nontransaction{connection}.query<std::int64_t>(
+             "select seq from outbox.event where type = 'Wanted' order by seq"))
+        wanted.push_back(seq);
+    ASSERT_EQ(wanted.size(), 8U);
+    ASSERT_LT(wanted[1], floor);
+    ASSERT_GT(wanted[2], floor);
+
+    const auto newest = query<std::int64_t>("select max(seq) from outbox.event");
+    for (window.last_place = 0; window.last_place <= newest; ++window.last_place) {
+        const std::vector<std::int64_t> rest{std::ranges::upper_bound(wanted, window.last_place),
+                                             wanted.end()};
+        window.shards = 1;
+        window.shard = 0;
+        EXPECT_EQ(walk(window), rest) << "after " << window.last_place;
+        window.shards = 2;
+        auto both = walk(window);
+        window.shard = 1;
+        const auto other = walk(window);
+        EXPECT_TRUE(window.last_place > 0 || !(both.empty() || other.empty()));
+        both.insert(both.end(), other.begin(), other.end());
+        std::ranges::sort(both);
+        EXPECT_EQ(both, rest) << "two shards after " << window.last_place;
+    }
+}
+
+}  // namespace integration
