@@ -5,7 +5,8 @@
 // Writers append one event a transaction, each at its time whatever the others do; with "direct"
 // they produce it themselves after the commit, which loses events in a crash and is the floor. A
 // read_committed consumer in this process takes the time of arrival. Prints percentiles in
-// milliseconds as JSON, without the first two seconds.
+// milliseconds as JSON, without the first two seconds: of the whole way, of the part up to the
+// producer's call, which stamps a message to the millisecond, and of Kafka's part after it.
 #include <libpq-fe.h>
 #include <librdkafka/rdkafka.h>
 
@@ -15,6 +16,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <format>
 #include <memory>
 #include <print>
 #include <stdexcept>
@@ -38,13 +40,17 @@ constexpr std::int64_t writers = 16;
 constexpr auto warm_up = 2s;
 constexpr auto stragglers = 30s;  // to wait for the last ones
 
+using Times = std::vector<std::atomic<std::int64_t>>;
+
 struct Load {
     bool direct;
     std::string dsn, brokers, topic;
     std::int64_t rate, events;
     // Nanoseconds since the start; 0 is not yet.
-    std::vector<std::atomic<std::int64_t>> committed, arrived;
+    Times committed, produced, arrived;
     Clock::time_point start = Clock::now() + 2s;  // the consumer is there by then
+    std::chrono::system_clock::time_point start_of_day_clock =
+        std::chrono::system_clock::now() + (start - Clock::now());
     std::atomic<std::int64_t> seen = 0;
 
     std::int64_t now() const { return std::chrono::nanoseconds{Clock::now() - start}.count(); }
@@ -126,25 +132,38 @@ void consume(Load& load) {
             rd_kafka_consumer_poll(client.get(), 100), &rd_kafka_message_destroy};
         if (!message || message->err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
         const auto at = load.now();
+        const auto n = number(*message);
         std::int64_t unset = 0;
-        if (load.arrived.at(number(*message)).compare_exchange_strong(unset, at)) ++load.seen;
+        if (!load.arrived.at(n).compare_exchange_strong(unset, at)) continue;
+        const std::chrono::milliseconds stamp{rd_kafka_message_timestamp(message.get(), nullptr)};
+        load.produced[n] =
+            std::chrono::nanoseconds{stamp - load.start_of_day_clock.time_since_epoch() + 500us}
+                .count();
+        ++load.seen;
     }
 }
 
-void print(const Load& load) {
+std::string percentiles(const Load& load, const Times& from, const Times& to) {
     std::vector<double> taken;
     const auto skip = static_cast<std::size_t>(
         load.rate * std::chrono::duration_cast<std::chrono::seconds>(warm_up).count());
-    for (auto n = skip; n < load.arrived.size(); ++n)
+    for (auto n = skip; n < to.size(); ++n)
         taken.push_back(
             // The relay may see a commit before its writer hears of it.
-            std::max(0.0, static_cast<double>(load.arrived[n] - load.committed[n]) / 1e6));
+            std::max(0.0, static_cast<double>(to[n] - from[n]) / 1e6));
     std::ranges::sort(taken);
     const auto at = [&](double share) {
         return taken[static_cast<std::size_t>(share * static_cast<double>(taken.size() - 1))];
     };
-    std::println(R"({{"p50": {}, "p99": {}, "p999": {}, "max": {}}})", at(0.5), at(0.99), at(0.999),
-                 at(1));
+    return std::format(R"({{"p50": {}, "p99": {}, "p999": {}, "max": {}}})", at(0.5), at(0.99),
+                       at(0.999), at(1));
+}
+
+void print(const Load& load) {
+    std::println(R"({{"whole": {}, "until_produced": {}, "in_kafka": {}}})",
+                 percentiles(load, load.committed, load.arrived),
+                 percentiles(load, load.committed, load.produced),
+                 percentiles(load, load.produced, load.arrived));
 }
 
 }  // namespace
@@ -160,8 +179,9 @@ int main(int argc, char** argv) try {
               .topic = argv[4],
               .rate = rate,
               .events = events,
-              .committed = std::vector<std::atomic<std::int64_t>>(static_cast<std::size_t>(events)),
-              .arrived = std::vector<std::atomic<std::int64_t>>(static_cast<std::size_t>(events))};
+              .committed = Times(static_cast<std::size_t>(events)),
+              .produced = Times(static_cast<std::size_t>(events)),
+              .arrived = Times(static_cast<std::size_t>(events))};
     const auto producer = make_client(RD_KAFKA_PRODUCER, load);
     {
         std::vector<std::jthread> threads;
