@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <format>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -19,11 +18,6 @@ namespace chaos {
 namespace {
 
 constexpr int events_each = 5000;
-// POSTROOM_BACKLOG_EVENTS, or a hundred thousand.
-int transactions() {
-    const char* given = std::getenv("POSTROOM_BACKLOG_EVENTS");
-    return (given != nullptr ? std::stoi(given) : 100'000) / events_each;
-}
 constexpr auto append_sql = R"sql(
     insert into outbox.event (aggregatetype, aggregateid, type, payload)
     select 'account', 'account-' || i % 40, 'AccountChanged', jsonb_build_object('version', i)
@@ -73,7 +67,7 @@ protected:
     support::PostgresServer server_{{{"autovacuum", "off"}}};
     Stage stage_{support::kafka(), 1, {}, server_.conninfo()};
     Journal journal_;
-    const int transactions_ = transactions();
+    const int transactions_ = number_given("POSTROOM_BACKLOG_EVENTS", 100'000) / events_each;
     relay::Connection reader_{stage_.database().dsn("postroom_relay"), "test"};
 };
 

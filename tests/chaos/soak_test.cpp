@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <cstdlib>
 #include <iostream>
 #include <optional>
 #include <pqxx/pqxx>
@@ -27,10 +26,7 @@ using support::TcpGate;
 
 constexpr auto progress = 20;  // events that have to be published before the next fault
 
-int minutes() {
-    const char* given = std::getenv("POSTROOM_SOAK_MINUTES");
-    return given != nullptr ? std::atoi(given) : 1;
-}
+int minutes() { return number_given("POSTROOM_SOAK_MINUTES", 1); }
 
 class Soak : public testing::Test {
 protected:

@@ -44,6 +44,11 @@ bool is_cut(const pqxx::failure& error) {
 
 }  // namespace
 
+int number_given(const char* variable, int otherwise) {
+    const char* given = std::getenv(variable);
+    return given != nullptr ? std::stoi(given) : otherwise;
+}
+
 std::uint64_t seed() {
     static const std::uint64_t value = [] {
         const char* given = std::getenv("POSTROOM_SEED");
@@ -56,8 +61,7 @@ std::uint64_t seed() {
 }
 
 std::chrono::seconds load_time() {
-    const char* given = std::getenv("POSTROOM_CHAOS_SECONDS");
-    return std::chrono::seconds{given != nullptr ? std::atoi(given) : 6};
+    return std::chrono::seconds{number_given("POSTROOM_CHAOS_SECONDS", 6)};
 }
 
 void create_accounts(const support::Database& database, int count) {

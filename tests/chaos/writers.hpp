@@ -17,6 +17,8 @@
 
 namespace chaos {
 
+// What the environment says, or else that.
+int number_given(const char* variable, int otherwise);
 // POSTROOM_SEED, or a random one; printed, so that a failure can be replayed.
 std::uint64_t seed();
 // How long a load lasts: POSTROOM_CHAOS_SECONDS, or a few.

@@ -16,8 +16,8 @@ protected:
     struct Writer {
         explicit Writer(const support::Database& database)
             : connection{database.dsn("postroom_service")} {}
-        void append(std::string_view type, int count = 2) {
-            for (int n = 0; n < count; ++n)
+        void append(std::string_view type) {
+            for (int n = 0; n < 2; ++n)
                 tx.exec(
                     "insert into outbox.event (aggregatetype, aggregateid, type) values ('t', $1, "
                     "$2)",
