@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <functional>
-#include <thread>
 #include <utility>
 
 #include "faults.hpp"
@@ -46,17 +44,19 @@ void Consumer::Runner::show(const KafkaConsumer* kafka) {
 }
 
 void Consumer::Runner::run(const std::stop_token& stop) {
-    workers_.clear();
-    for (int i = 0; i < options_.workers; ++i)
-        workers_.push_back(std::make_unique<Worker>(options_, handlers_, database_well_));
+    crew_ = std::make_unique<Crew>(options_, handlers_, database_well_);
     offsets_.clear();
     waiting_.clear();
+    ahead_.clear();
+    error_ = nullptr;
     // Partitions that go take their memory with them: what waits is delivered again to their next
     // owner.
-    KafkaConsumer kafka{options_, [this] {
+    KafkaConsumer kafka{options_, [this, &stop] {
+                            finish_all(stop);
                             commit();
                             offsets_.clear();
                             waiting_.clear();
+                            ahead_.clear();
                             ++revocations_;
                         }};
     kafka_ = &kafka;
@@ -66,35 +66,34 @@ void Consumer::Runner::run(const std::stop_token& stop) {
     Clock::time_point partitions_made{};
     while (!stop.stop_requested()) {
         if (Clock::now() - partitions_made > partitions_every) {
-            workers_[0]->make_partitions(stop);
+            crew_->idle_worker().make_partitions(stop);
             partitions_made = Clock::now();
         }
         kafka.pause(waiting_.size() >= options_.waiting);
-        commit_when_due();
-        auto batch = take_batch();
+        if (!crew_->has_batch() || (is_ahead() && crew_->has_room())) start(stop);
         ready_ = kafka.is_member();
-        if (batch.empty()) continue;
-        if (faults::mutant("offsets_first")) {
-            for (const auto& delivery : batch)
-                offsets_.finish({delivery.message.topic, delivery.message.partition},
-                                delivery.message.offset);
-            commit();
-        }
-        ++counts_[batches];
-        bool whole = true;
-        for (auto& share : apply(batch, stop)) {
-            if (share.fell_back) ++counts_[fallbacks];
-            for (std::size_t i = 0; i < share.outcomes.size() && whole; ++i)
-                whole = settle(*share.deliveries[i], share.outcomes[i], stop);
-        }
-        faults::crash_point("after_commit");
-        if (after_batch_) after_batch_();
-        if (!commit_due_) commit_due_ = Clock::now() + commit_every;
+        commit_when_due();
+        read_ahead();
+        if (!is_ahead() || !crew_->has_room()) finish(stop);
+        if (error_) std::rethrow_exception(error_);
     }
     ready_ = false;
     kafka.close();  // revokes, which commits
     kafka_ = nullptr;
-    workers_.clear();
+    crew_.reset();
+}
+
+void Consumer::Runner::start(const std::stop_token& stop) {
+    auto batch = take_batch();
+    if (batch.empty()) return;
+    if (faults::mutant("offsets_first")) {
+        for (const auto& delivery : batch)
+            offsets_.finish({delivery.message.topic, delivery.message.partition},
+                            delivery.message.offset);
+        commit();
+    }
+    ++counts_[batches];
+    crew_->start(std::move(batch), stop);
 }
 
 // Heads that are due, and messages: up to a batch, waiting a little for more once there is one.
@@ -103,14 +102,15 @@ std::vector<Delivery> Consumer::Runner::take_batch() {
     auto last_call = Clock::now() + longest_wait;
     if (const auto due = waiting_.next_due()) last_call = std::min(last_call, *due);
     bool lingering = false;
-    while (batch.size() < options_.batch) {
+    // Workers that are busy are not kept waiting for what comes next.
+    while (batch.size() < options_.batch && (!ahead_.empty() || !crew_->has_batch())) {
         if (!batch.empty() && !lingering) {
             last_call = std::min(last_call, Clock::now() + options_.linger);
             lingering = true;
         }
         const auto wait = std::chrono::ceil<std::chrono::milliseconds>(last_call - Clock::now());
         const auto revocations = revocations_;
-        auto delivery = kafka_->poll(std::max(wait, 0ms));
+        auto delivery = next(std::max(wait, 0ms));
         if (revocations_ != revocations) batch.clear();  // their next owner gets them again
         if (!delivery) break;
         admit(std::move(*delivery), batch);
@@ -129,34 +129,44 @@ void Consumer::Runner::admit(Delivery delivery, std::vector<Delivery>& batch) {
     }
 }
 
-// Splits a batch over as many workers as it is worth, a key always to one of them.
-std::vector<Consumer::Runner::Share> Consumer::Runner::apply(std::vector<Delivery>& batch,
-                                                             const std::stop_token& stop) {
-    const auto wanted = (batch.size() + options_.share - 1) / options_.share;
-    std::vector<Share> shares(std::min(wanted, workers_.size()));
-    for (auto& delivery : batch)
-        shares[std::hash<std::string>{}(delivery.lane()) % shares.size()].deliveries.push_back(
-            &delivery);
-    std::vector<std::exception_ptr> errors(shares.size());
-    const auto work = [&](std::size_t i) {
-        if (shares[i].deliveries.empty()) return;
-        try {
-            auto outcomes = workers_[i]->process(shares[i].deliveries, stop, shares[i].fell_back);
-            if (outcomes) shares[i].outcomes = std::move(*outcomes);
-        } catch (...) {
-            errors[i] = std::current_exception();
+std::optional<Delivery> Consumer::Runner::next(std::chrono::milliseconds limit) {
+    if (ahead_.empty()) return kafka_->poll(limit);
+    auto delivery = std::move(ahead_.front());
+    ahead_.pop_front();
+    return delivery;
+}
+
+// Up to a batch, of what is there already, while the workers are at theirs.
+void Consumer::Runner::read_ahead() {
+    while (crew_->is_busy() && !is_ahead()) {
+        auto delivery = kafka_->poll(0ms);
+        if (!delivery) return;
+        ahead_.push_back(std::move(*delivery));
+    }
+}
+
+// Awaits the oldest batch, and settles it. May run within librdkafka, through which nothing can be
+// thrown: run() does it afterwards.
+void Consumer::Runner::finish(const std::stop_token& stop) {
+    if (!crew_->has_batch()) return;
+    try {
+        bool whole = true;
+        auto batch = crew_->finish();
+        for (auto& share : batch.shares) {
+            if (share.fell_back) ++counts_[fallbacks];
+            for (std::size_t i = 0; i < share.outcomes.size() && whole; ++i)
+                whole = settle(*share.deliveries[i], share.outcomes[i], stop);
         }
-    };
-    {
-        std::vector<std::jthread> threads;
-        threads.reserve(shares.size());
-        for (std::size_t i = 1; i < shares.size(); ++i) threads.emplace_back(work, i);
-        work(0);
+    } catch (...) {
+        error_ = std::current_exception();
     }
-    for (const auto& error : errors) {
-        if (error) std::rethrow_exception(error);
-    }
-    return shares;
+    faults::crash_point("after_commit");
+    if (after_batch_) after_batch_();
+    if (!commit_due_) commit_due_ = Clock::now() + commit_every;
+}
+
+void Consumer::Runner::finish_all(const std::stop_token& stop) {
+    while (crew_->has_batch()) finish(stop);
 }
 
 // Finishes a delivery or sets it up for another attempt; false when told to stop meanwhile.
@@ -169,7 +179,7 @@ bool Consumer::Runner::settle(Delivery& delivery, const Outcome& outcome,
             fail(delivery, outcome);
             return true;
         }
-        if (!workers_[0]->bury(delivery, outcome.error, stop)) return false;
+        if (!crew_->idle_worker().bury(delivery, outcome.error, stop)) return false;
         options_.log("event " + delivery.message.id.to_string() + " (" + delivery.message.type +
                      ", key " + delivery.message.key + ") is dead: " + outcome.error +
                      ". Its key waits until it is resolved: see inbox.dead");

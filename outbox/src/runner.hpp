@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -14,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "crew.hpp"
 #include "kafka_consumer.hpp"
 #include "offsets.hpp"
 #include "outbox/consumer.hpp"
@@ -36,17 +38,16 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-    // What one worker does of a batch.
-    struct Share {
-        std::vector<Delivery*> deliveries;
-        std::vector<Outcome> outcomes;
-        bool fell_back = false;
-    };
 
     void show(const KafkaConsumer* kafka);
+    void start(const std::stop_token& stop);
     std::vector<Delivery> take_batch();
     void admit(Delivery delivery, std::vector<Delivery>& batch);
-    std::vector<Share> apply(std::vector<Delivery>& batch, const std::stop_token& stop);
+    std::optional<Delivery> next(std::chrono::milliseconds limit);
+    void read_ahead();
+    bool is_ahead() const { return ahead_.size() >= options_.batch; }
+    void finish(const std::stop_token& stop);
+    void finish_all(const std::stop_token& stop);
     bool settle(Delivery& delivery, const Outcome& outcome, const std::stop_token& stop);
     void fail(Delivery& delivery, const Outcome& outcome);
     void commit();
@@ -56,10 +57,12 @@ private:
     Handlers handlers_;
     std::function<void()> after_batch_;
     std::function<void(const Message&)> on_repeat_;
-    std::vector<std::unique_ptr<Worker>> workers_;
+    std::unique_ptr<Crew> crew_;  // while running
     Offsets offsets_;
     std::optional<Clock::time_point> commit_due_;  // once there is something to commit
     Waiting waiting_;
+    std::deque<Delivery> ahead_;  // read while the workers were busy; not admitted yet
+    std::exception_ptr error_;    // of a batch
     std::mt19937 random_{std::random_device{}()};
     KafkaConsumer* kafka_ = nullptr;  // while running
     mutable std::mutex shown_mutex_;

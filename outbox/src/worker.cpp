@@ -5,12 +5,12 @@
 #include <condition_variable>
 #include <format>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "database_errors.hpp"
 #include "faults.hpp"
 #include "outbox/inbox.hpp"
+#include "park.hpp"
 #include "waiting.hpp"
 
 namespace outbox {
@@ -27,29 +27,9 @@ Outcome failure(const pqxx::sql_error& error) {
             .blameless = lacks || error.sqlstate() == "55P03"};
 }
 
-// As PostgreSQL keeps text: what a handler throws may quote any bytes.
-std::string as_text(const std::string& bytes) {
-    using nlohmann::json;
-    constexpr std::size_t longest = 10'000;
-    const auto quoted =
-        json(bytes.substr(0, longest)).dump(-1, ' ', false, json::error_handler_t::replace);
-    auto text = json::parse(quoted).get<std::string>();
-    std::ranges::replace(text, '\0', ' ');
-    return text;
-}
-
 constexpr auto blocked_sql = R"(
 select topic, key, event_id, coalesce(behind, event_id) from inbox.dead_letter
 where consumer = $1 and resolved_at is null and key = any ($2::text[]) order by behind nulls first)";
-
-constexpr auto park_sql = R"(
-insert into inbox.dead_letter (consumer, event_id, topic, partition, "offset", key, type, headers, payload, attempts,
-                               error, behind)
-values ($1, coalesce($2, md5($13)::uuid), $3, $4, $5, nullif($6, ''), $7, $8::jsonb, $9, $10, $11, $12)
-on conflict (consumer, event_id) do update
-set attempts = excluded.attempts, error = excluded.error, behind = excluded.behind, parked_at = excluded.parked_at,
-    resolved_at = null, resolution = null
-where dead_letter.resolved_at is not null)";
 
 // What a row's number would be worth as an event's identity.
 EventId id_of_seq(const Message& message) {
@@ -129,8 +109,25 @@ bool Worker::until_it_works(const std::stop_token& stop,
     }
 }
 
-std::optional<std::vector<Outcome>> Worker::process(std::span<Delivery* const> deliveries,
-                                                    const std::stop_token& stop, bool& fell_back) {
+void Worker::process(Share& share, const std::stop_token& stop) {
+    if (!share.follows || faults::mutant("forgets_failed")) failed_.clear();
+    auto& all = share.deliveries;
+    // Those that are tried again are what the others of their lane wait for.
+    const auto held = std::ranges::stable_partition(all, [this](const auto* delivery) {
+        return delivery->retrying || !failed_.contains(delivery->lane());
+    });
+    auto outcomes = process(std::span{all.begin(), held.begin()}, stop, share.fell_back);
+    if (!outcomes) return;
+    outcomes->resize(all.size(), {.kind = Kind::failed, .error = ""});
+    failed_.clear();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if ((*outcomes)[i].kind == Kind::failed) failed_.insert(all[i]->lane());
+    }
+    share.outcomes = std::move(*outcomes);
+}
+
+std::optional<Worker::Outcomes> Worker::process(std::span<Delivery* const> deliveries,
+                                                const std::stop_token& stop, bool& fell_back) {
     std::vector<Outcome> outcomes;
     std::set<std::string> failed;  // lanes
     const bool done = until_it_works(stop, [&](pqxx::connection& connection) {
@@ -192,7 +189,7 @@ Outcome Worker::apply_alone(pqxx::connection& connection, Delivery& delivery) {
 }
 
 // In one transaction: keys that wait behind a dead letter, the inbox, the effects.
-std::vector<Outcome> Worker::apply(pqxx::work& tx, std::span<Delivery* const> deliveries) {
+Worker::Outcomes Worker::apply(pqxx::work& tx, std::span<Delivery* const> deliveries) {
     std::vector<std::string> keys;
     for (const auto* delivery : deliveries) {
         if (!delivery->malformed.empty()) throw PoisonMessage{delivery->malformed};
@@ -218,7 +215,7 @@ std::vector<Outcome> Worker::apply(pqxx::work& tx, std::span<Delivery* const> de
         if (parked.contains(id)) {
             outcomes[i].kind = Kind::dead;
         } else if (waits) {
-            park(tx, delivery, "waits behind " + behind->second, behind->second);
+            park(tx, options_.name, delivery, "waits behind " + behind->second, behind->second);
             outcomes[i].kind = Kind::dead;
         } else if (!handlers_.contains(delivery.message.type)) {
             outcomes[i].kind = Kind::ignored;
@@ -254,24 +251,10 @@ void Worker::hand_over(pqxx::work& tx, const BatchHandler& handler, Messages mes
     options_.around(messages, [&](Messages same) { handler(tx, same); });
 }
 
-void Worker::park(pqxx::work& tx, const Delivery& delivery, const std::string& error,
-                  const std::optional<std::string>& behind) {
-    const auto& message = delivery.message;
-    // A malformed message has no id to park it under; where it lies names it as well.
-    const auto id =
-        delivery.malformed.empty() ? std::optional{message.id.to_string()} : std::nullopt;
-    const auto headers = nlohmann::json(message.headers)
-                             .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    tx.exec(park_sql,
-            pqxx::params{options_.name, id, message.topic, message.partition, message.offset,
-                         message.key, message.type, headers, pqxx::binary_cast(message.payload),
-                         delivery.attempts, as_text(error), behind, delivery.source()});
-}
-
 bool Worker::bury(const Delivery& delivery, const std::string& error, const std::stop_token& stop) {
     return until_it_works(stop, [&](pqxx::connection& connection) {
         pqxx::work tx{connection};
-        park(tx, delivery, error, std::nullopt);
+        park(tx, options_.name, delivery, error, std::nullopt);
         tx.commit();
     });
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <pqxx/pqxx>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -28,6 +29,14 @@ struct Outcome {
     bool blameless = false;  // costs no attempt
 };
 
+// What one worker does of a batch.
+struct Share {
+    std::vector<Delivery*> deliveries;
+    bool follows = false;           // the same worker's share of a batch that is not settled yet
+    std::vector<Outcome> outcomes;  // of each delivery, or none when told to stop meanwhile
+    bool fell_back = false;         // it went one by one
+};
+
 class Worker {
 public:
     // database_well is kept at the last word of the database.
@@ -35,12 +44,11 @@ public:
            std::atomic<bool>& database_well)
         : options_{options}, handlers_{handlers}, database_well_{database_well} {}
 
-    // An outcome for each delivery, in order. Once one of a key has failed, the later ones of that
-    // key are left as failed, too, without an attempt (an empty error). Waits for the database as
-    // long as it takes; nullopt when told to stop meanwhile: what was applied by then, the inbox
-    // knows. fell_back tells that it went one by one.
-    std::optional<std::vector<Outcome>> process(std::span<Delivery* const> deliveries,
-                                                const std::stop_token& stop, bool& fell_back);
+    // May put the deliveries into another order, but never those of a lane. Once one of a lane has
+    // failed, the later ones of that lane are left as failed, too, without an attempt (an empty
+    // error), also in a share that follows. Waits for the database as long as it takes, or until
+    // told to stop: what was applied by then, the inbox knows.
+    void process(Share& share, const std::stop_token& stop);
 
     // Parks a failed event, whole; false when told to stop meanwhile.
     bool bury(const Delivery& delivery, const std::string& error, const std::stop_token& stop);
@@ -48,15 +56,18 @@ public:
     void make_partitions(const std::stop_token& stop);
 
 private:
+    using Outcomes = std::vector<Outcome>;
+
+    // An outcome for each, in order; nullopt when told to stop meanwhile.
+    std::optional<Outcomes> process(std::span<Delivery* const> deliveries,
+                                    const std::stop_token& stop, bool& fell_back);
     // Of the database or our session in it, and no event's fault.
     bool is_trouble(const pqxx::sql_error& error) const;
     bool until_it_works(const std::stop_token& stop,
                         const std::function<void(pqxx::connection&)>& work);
-    std::vector<Outcome> apply(pqxx::work& tx, std::span<Delivery* const> deliveries);
+    Outcomes apply(pqxx::work& tx, std::span<Delivery* const> deliveries);
     Outcome apply_alone(pqxx::connection& connection, Delivery& delivery);
     void hand_over(pqxx::work& tx, const BatchHandler& handler, Messages messages);
-    void park(pqxx::work& tx, const Delivery& delivery, const std::string& error,
-              const std::optional<std::string>& behind);
 
     const ConsumerOptions& options_;
     const Handlers& handlers_;
@@ -68,6 +79,7 @@ private:
     };
     std::optional<Session> session_;
     bool prepares_ = true;
+    std::set<std::string> failed_;  // lanes, in the last share
 };
 
 }  // namespace outbox

@@ -42,6 +42,36 @@ TEST_F(ConsumerTest, SharesABatchOverNoMoreWorkersThanItIsWorth) {
               consumer_->counts().batches + 1);
 }
 
+// While a batch is at work, the next one starts; what it has of a key waits for what failed before.
+TEST_F(ConsumerTest, KeepsAKeysOrderInABatchThatFollowsAFailedOne) {
+    std::vector<support::Draft> drafts;
+    std::string expected;
+    for (int i = 0; i < 400; ++i) {
+        expected += (i > 0 ? " " : "") + std::to_string(i);
+        drafts.push_back(draft("a", std::to_string(i)));
+    }
+    support::produce(topic_, drafts);
+    auto small = options();
+    small.workers = 2;
+    small.share = 1;
+    small.batch = 4;
+    std::atomic<int> failures = 0;
+    start(
+        [&](pqxx::transaction_base& tx, const outbox::Message& message) {
+            if (message.payload == "0" && failures < 2) {  // in the batch, and alone
+                support::eventually(30s, "a second batch",
+                                    [&] { return consumer_->counts().batches >= 2; });
+                ++failures;
+                throw std::runtime_error{"not yet"};
+            }
+            effect(tx, message);
+        },
+        small);
+    await_effects(400);
+    EXPECT_EQ(failures, 2);
+    EXPECT_EQ(payloads_of("a"), expected) << "out of order";
+}
+
 TEST_F(ConsumerTest, GoesOnWhereItStoppedWithoutARedelivery) {
     support::produce(topic_, {draft("a", "1"), draft("b", "2")});
     start(effect);

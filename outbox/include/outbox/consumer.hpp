@@ -79,10 +79,10 @@ struct ConsumerOptions {
     std::vector<std::string> topics;
     std::map<std::string, std::string> kafka = {};  // librdkafka's own properties; these win
     int workers = 4;                                // sessions, and transactions at the same time
-    std::size_t batch = 500;                        // events taken at once
-    std::size_t share = 16;                         // of them for a worker, before a second helps
-    std::chrono::milliseconds linger{5};            // to wait for more, once there is one
-    int attempts = 5;                               // of one event, before it is a dead letter
+    std::size_t batch = 500;              // events taken at once; up to thrice that in memory
+    std::size_t share = 16;               // of them for a worker, before a second helps
+    std::chrono::milliseconds linger{5};  // to wait for more, once there is one
+    int attempts = 5;                     // of one event, before it is a dead letter
     std::chrono::milliseconds first_backoff{100};
     std::chrono::milliseconds last_backoff{10'000};
     std::size_t waiting =
@@ -125,8 +125,8 @@ public:
     Consumer& on_repeat(std::function<void(const Message&)> call);
 
     // Consumes until told to stop: then finishes what is in hand, commits its offsets and leaves
-    // the group. Commits them within 100 ms else, so a crash redelivers no more than that and a
-    // batch. Waits for servers that are away, as long as it takes. Throws only what no waiting
+    // the group. Commits them within 100 ms else, so a crash redelivers no more than that and two
+    // batches. Waits for servers that are away, as long as it takes. Throws only what no waiting
     // mends.
     void run(const std::stop_token& stop);
 
