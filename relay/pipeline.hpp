@@ -1,9 +1,10 @@
 // The relay's engine: fix a window, publish it, record it; again and again.
 //
 // One window at a time keeps its order simple; inside it, reading, producing and confirming
-// overlap. The window is on disk before its first event leaves, so that a successor repeats the
-// same events in the same order, and with it every commit seen in it, so that nothing is published
-// that a database crash could take back. One thread runs it; status may be read from others.
+// overlap. The window is recorded before its first event leaves, so that a successor repeats the
+// same events in the same order; and every commit seen in it is on disk by then, so that nothing is
+// published that a database crash could take back. One thread runs it; status may be read from
+// others.
 #pragma once
 
 #include <stop_token>

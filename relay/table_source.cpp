@@ -18,10 +18,13 @@ namespace {
 constexpr auto floor_sql = "select coalesce(pg_sequence_last_value('outbox.event_seq_seq'), 0)";
 
 // The first row is not an event: it carries the floor for later polls, this statement's snapshot,
-// and whether the number of shards is to change.
+// whether the number of shards is to change, whether all that the snapshot shows is flushed, and
+// which standbys have to have it, too.
 constexpr auto poll_sql = R"(
 select coalesce(pg_sequence_last_value('outbox.event_seq_seq'), 0), null::uuid, pg_current_snapshot()::text,
-       (select 'resharding' from outbox.resharding), null, null::jsonb, null::bytea, null, null::jsonb,
+       (select 'resharding' from outbox.resharding),
+       case when pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn() then 'flushed' end,
+       null::jsonb, null::bytea, nullif(current_setting('synchronous_standby_names'), ''), null::jsonb,
        null::timestamptz, null::timestamptz
 union all
 select seq, id, aggregatetype, aggregateid, type, payload, body, content_type, headers, available_at, )";
@@ -180,6 +183,8 @@ Poll TableSource::poll(const Position& at, std::size_t max_rows) {
                               .floor = std::max(floor_, lower.floor),
                               .stream = std::nullopt};
                 poll.resharding = !rows.null(row, 3);
+                poll.on_disk = !rows.null(row, 4) &&
+                               (rows.null(row, 7) || faults::mutant("published_before_standbys"));
                 if (faults::mutant("early_floor")) floor_ = newest_;
                 ++row;
             }

@@ -125,6 +125,28 @@ TEST_F(Failover, ToAStandbyThatWasWaitedForLosesNothingAndKeepsTheOrder) {
     EXPECT_TRUE(verdict.sound()) << verdict;
 }
 
+// A commit that waits for no standby is seen before one has it.
+TEST_F(Failover, TakesNothingBackThatIsPublishedThoughItsWriterDidNotWait) {
+    const auto append = [this](const std::string& synchronous_commit) {
+        pqxx::connection connection{stage_.database().dsn()};
+        pqxx::work tx{connection};
+        tx.exec("set local synchronous_commit = " + synchronous_commit);
+        tx.exec("select outbox.append('account', 'a', 'Happened', '{}')");
+        tx.commit();
+    };
+    primary_.set("synchronous_standby_names", "*");
+    auto relay = stage_.relay();
+    append("on");
+    support::eventually(30s, "an event", [&] { return stage_.log().size() == 1; });
+    standby_.stop_following();
+    append("local");
+    EXPECT_FALSE(support::happens_within(3s, [&] { return stage_.log().size() == 2; }))
+        << "published what the standby lacks";
+    primary_.set("synchronous_standby_names", "");
+    support::eventually(30s, "another", [&] { return stage_.log().size() == 2; });
+    EXPECT_TRUE(stops_gracefully(relay)) << relay.output();
+}
+
 // What the standby never had is gone, whatever the relay does; of what it had, nothing is. Its rows
 // go by numbers that the dead primary had given to other events, some of which are published.
 TEST_F(Failover, ToAStandbyThatLaggedLosesWhatItLackedAndRepeatsNoEffect) {

@@ -61,6 +61,9 @@ MUTANTS = {
     "async_commit": (12, "DurableCommits.SurviveImmediateStopsOfPostgreSQL", r"lost=[1-9]"),
     "unflushed_window": (12, "RiskedCommits.AreNotPublishedBeforePostgreSQLCanNotLoseThem",
                          r"published what PostgreSQL then lost"),
+    "published_before_standbys": (
+        13, "Failover.TakesNothingBackThatIsPublishedThoughItsWriterDidNotWait",
+        r"published what the standby lacks"),
     "asynchronous": (13, "Failover.ToAStandbyThatWasWaitedForLosesNothingAndKeepsTheOrder",
                      r"lost=[1-9]"),
     "dedupe_by_seq": (14, "Failover.ToAStandbyThatLaggedLosesWhatItLackedAndRepeatsNoEffect",
