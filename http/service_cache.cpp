@@ -90,17 +90,20 @@ void ServiceCache::settle_after(outbox::Consumer& consumer, KeysOf keys_of) {
             // Its id came with another content before: this one has changed nothing.
         }
     });
-    consumer.after_batch([this] { settle(); });
+    consumer.after_batch([this](bool others_at_work) { settle(others_at_work); });
 }
 
-void ServiceCache::settle() {
-    std::vector<std::string> keys;
+void ServiceCache::settle(bool others_at_work) {
+    std::set<std::string> keys;
     {
         const std::scoped_lock lock(mutex_);
-        keys.assign(later_.begin(), later_.end());
-        later_.clear();
+        keys = std::exchange(later_, {});
+        // Whoever named them may not have committed yet.
+        auto again = others_at_work ? keys : std::set<std::string>{};
+        keys.merge(again_);
+        again_ = std::move(again);
     }
-    if (!keys.empty()) values_->invalidate(keys);
+    if (!keys.empty()) values_->invalidate({keys.begin(), keys.end()});
 }
 
 void ServiceCache::add_metrics(Metrics& metrics) const {

@@ -55,7 +55,7 @@ public:
     void add_metrics(Metrics& metrics) const;
 
 private:
-    void settle();
+    void settle(bool others_at_work);
 
     const domain::cache::Filter::Options filter_options_;
     std::optional<domain::cache::Redis> redis_;
@@ -64,6 +64,7 @@ private:
     std::atomic<std::uint64_t> rejections_ = 0;
     std::mutex mutex_;
     std::set<std::string> later_;  // to be invalidated
+    std::set<std::string> again_;  // those, as a handler that named them may still be at work
 };
 
 }  // namespace http

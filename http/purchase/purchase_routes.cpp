@@ -128,7 +128,7 @@ void subscribe(outbox::Consumer& consumer, Feed& feed) {
             const auto applied = domain::purchase::apply(tx, changes);
             if (!applied) throw outbox::PoisonMessage(applied.error().detail);
         });
-    consumer.after_batch([&feed] { feed.look(); });
+    consumer.after_batch([&feed](bool) { feed.look(); });
 }
 
 }  // namespace http::purchase

@@ -59,7 +59,7 @@ Consumer& Consumer::on_batch(const std::vector<std::string>& types, BatchHandler
     return *this;
 }
 
-Consumer& Consumer::after_batch(std::function<void()> call) {
+Consumer& Consumer::after_batch(AfterBatch call) {
     runner_->after_batch(std::move(call));
     return *this;
 }

@@ -8,12 +8,14 @@
 namespace outbox {
 
 Crew::Crew(const ConsumerOptions& options, const Handlers& handlers,
-           std::atomic<bool>& database_well)
-    : options_{options} {
+           std::atomic<bool>& database_well, const std::stop_token& stop)
+    : options_{options}, on_stop_{stop, [this] { give_up_.request_stop(); }} {
     for (int i = 0; i < options.workers; ++i) seats_.emplace_back(options, handlers, database_well);
     for (auto& seat : seats_)
         threads_.emplace_back([this, &seat](const std::stop_token& end) { work(seat, end); });
 }
+
+Crew::~Crew() { give_up_.request_stop(); }
 
 std::size_t Crew::shares_for(std::size_t deliveries) const {
     return std::min((deliveries + options_.share - 1) / options_.share, seats_.size());
@@ -25,7 +27,7 @@ bool Crew::has_room() const {
                                 batches_.back().batch.shares.size() == shares_for(options_.batch));
 }
 
-void Crew::start(std::vector<Delivery> batch, const std::stop_token& stop) {
+void Crew::start(std::vector<Delivery> batch) {
     const bool follows = has_batch();
     std::vector<Share> shares(shares_for(follows ? options_.batch : batch.size()));
     for (auto& delivery : batch) {
@@ -35,12 +37,11 @@ void Crew::start(std::vector<Delivery> batch, const std::stop_token& stop) {
     }
     const auto count = shares.size();
     auto& whole = batches_.emplace_back(Batch{std::move(batch), std::move(shares)}, count);
-    if (count == 1 && !follows)
-        return apply(seats_[0].worker, {&whole, &whole.batch.shares[0], stop});
+    if (count == 1 && !follows) return apply(seats_[0].worker, {&whole, &whole.batch.shares[0]});
     {
         const std::scoped_lock lock{mutex_};
         for (std::size_t i = 0; i < count; ++i)
-            seats_[i].tasks.push_back({&whole, &whole.batch.shares[i], stop});
+            seats_[i].tasks.push_back({&whole, &whole.batch.shares[i]});
     }
     changed_.notify_all();
 }
@@ -59,7 +60,7 @@ void Crew::work(Seat& seat, const std::stop_token& end) {
 void Crew::apply(Worker& worker, const Task& task) {
     std::exception_ptr error;
     try {
-        worker.process(*task.share, task.stop);
+        worker.process(*task.share, give_up_.get_token());
     } catch (...) {
         error = std::current_exception();
     }

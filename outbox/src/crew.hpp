@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <stop_token>
 #include <thread>
@@ -19,8 +20,10 @@ namespace outbox {
 
 class Crew {
 public:
-    Crew(const ConsumerOptions& options, const Handlers& handlers,
-         std::atomic<bool>& database_well);
+    // stop: workers that wait for the database give up, as they do when this ends.
+    Crew(const ConsumerOptions& options, const Handlers& handlers, std::atomic<bool>& database_well,
+         const std::stop_token& stop);
+    ~Crew();
 
     // Whether start() may be called: a second batch may follow one that keeps all workers busy, so
     // that none of them waits for the others' commits.
@@ -28,7 +31,7 @@ public:
     // Splits a batch, which is not empty, over as many workers as it is worth, a lane always to one
     // of them, and to the same one as in the batch that it follows. A single share is not worth a
     // thread: it is applied when this returns.
-    void start(std::vector<Delivery> batch, const std::stop_token& stop);
+    void start(std::vector<Delivery> batch);
 
     struct Batch {
         std::vector<Delivery> deliveries;
@@ -52,7 +55,6 @@ private:
     struct Task {
         InHand* whole;
         Share* share;
-        std::stop_token stop;
     };
     struct Seat {
         Seat(const ConsumerOptions& options, const Handlers& handlers,
@@ -67,6 +69,8 @@ private:
     void apply(Worker& worker, const Task& task);
 
     const ConsumerOptions& options_;
+    std::stop_source give_up_;
+    std::stop_callback<std::function<void()>> on_stop_;
     mutable std::mutex mutex_;
     std::condition_variable_any changed_;
     std::deque<InHand> batches_;  // oldest first

@@ -44,7 +44,9 @@ void Consumer::Runner::show(const KafkaConsumer* kafka) {
 }
 
 void Consumer::Runner::run(const std::stop_token& stop) {
-    crew_ = std::make_unique<Crew>(options_, handlers_, database_well_);
+    Crew crew{options_, handlers_, database_well_,
+              stop};  // outlives kafka, which settles at its end
+    crew_ = &crew;
     offsets_.clear();
     waiting_.clear();
     ahead_.clear();
@@ -52,7 +54,7 @@ void Consumer::Runner::run(const std::stop_token& stop) {
     // Partitions that go take their memory with them: what waits is delivered again to their next
     // owner.
     KafkaConsumer kafka{options_, [this, &stop] {
-                            finish_all(stop);
+                            while (crew_->has_batch()) finish(stop);
                             commit();
                             offsets_.clear();
                             waiting_.clear();
@@ -70,7 +72,7 @@ void Consumer::Runner::run(const std::stop_token& stop) {
             partitions_made = Clock::now();
         }
         kafka.pause(waiting_.size() >= options_.waiting);
-        if (!crew_->has_batch() || (is_ahead() && crew_->has_room())) start(stop);
+        if (!crew_->has_batch() || (is_ahead() && crew_->has_room())) start();
         ready_ = kafka.is_member();
         commit_when_due();
         read_ahead();
@@ -80,10 +82,10 @@ void Consumer::Runner::run(const std::stop_token& stop) {
     ready_ = false;
     kafka.close();  // revokes, which commits
     kafka_ = nullptr;
-    crew_.reset();
+    if (error_) std::rethrow_exception(error_);
 }
 
-void Consumer::Runner::start(const std::stop_token& stop) {
+void Consumer::Runner::start() {
     auto batch = take_batch();
     if (batch.empty()) return;
     if (faults::mutant("offsets_first")) {
@@ -93,12 +95,13 @@ void Consumer::Runner::start(const std::stop_token& stop) {
         commit();
     }
     ++counts_[batches];
-    crew_->start(std::move(batch), stop);
+    crew_->start(std::move(batch));
 }
 
 // Heads that are due, and messages: up to a batch, waiting a little for more once there is one.
 std::vector<Delivery> Consumer::Runner::take_batch() {
-    auto batch = waiting_.due(Clock::now(), options_.batch);
+    // Of a lane that is in hand its head alone: the others come after what is in hand.
+    auto batch = waiting_.due(Clock::now(), crew_->has_batch() ? 1 : options_.batch);
     auto last_call = Clock::now() + longest_wait;
     if (const auto due = waiting_.next_due()) last_call = std::min(last_call, *due);
     bool lingering = false;
@@ -157,16 +160,12 @@ void Consumer::Runner::finish(const std::stop_token& stop) {
             for (std::size_t i = 0; i < share.outcomes.size() && whole; ++i)
                 whole = settle(*share.deliveries[i], share.outcomes[i], stop);
         }
+        faults::crash_point("after_commit");
+        if (after_batch_) after_batch_(crew_->has_batch());
     } catch (...) {
         error_ = std::current_exception();
     }
-    faults::crash_point("after_commit");
-    if (after_batch_) after_batch_();
     if (!commit_due_) commit_due_ = Clock::now() + commit_every;
-}
-
-void Consumer::Runner::finish_all(const std::stop_token& stop) {
-    while (crew_->has_batch()) finish(stop);
 }
 
 // Finishes a delivery or sets it up for another attempt; false when told to stop meanwhile.

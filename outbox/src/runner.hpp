@@ -29,7 +29,7 @@ public:
     explicit Runner(ConsumerOptions options);
 
     void on_batch(const std::vector<std::string>& types, BatchHandler handler);
-    void after_batch(std::function<void()> call) { after_batch_ = std::move(call); }
+    void after_batch(AfterBatch call) { after_batch_ = std::move(call); }
     void on_repeat(std::function<void(const Message&)> call) { on_repeat_ = std::move(call); }
     void run(const std::stop_token& stop);
     ConsumerCounts counts() const;
@@ -40,14 +40,13 @@ private:
     using Clock = std::chrono::steady_clock;
 
     void show(const KafkaConsumer* kafka);
-    void start(const std::stop_token& stop);
+    void start();
     std::vector<Delivery> take_batch();
     void admit(Delivery delivery, std::vector<Delivery>& batch);
     std::optional<Delivery> next(std::chrono::milliseconds limit);
     void read_ahead();
     bool is_ahead() const { return ahead_.size() >= options_.batch; }
     void finish(const std::stop_token& stop);
-    void finish_all(const std::stop_token& stop);
     bool settle(Delivery& delivery, const Outcome& outcome, const std::stop_token& stop);
     void fail(Delivery& delivery, const Outcome& outcome);
     void commit();
@@ -55,16 +54,16 @@ private:
 
     ConsumerOptions options_;
     Handlers handlers_;
-    std::function<void()> after_batch_;
+    AfterBatch after_batch_;
     std::function<void(const Message&)> on_repeat_;
-    std::unique_ptr<Crew> crew_;  // while running
     Offsets offsets_;
     std::optional<Clock::time_point> commit_due_;  // once there is something to commit
     Waiting waiting_;
     std::deque<Delivery> ahead_;  // read while the workers were busy; not admitted yet
     std::exception_ptr error_;    // of a batch
     std::mt19937 random_{std::random_device{}()};
-    KafkaConsumer* kafka_ = nullptr;  // while running
+    KafkaConsumer* kafka_ = nullptr;  // while running, as crew_
+    Crew* crew_ = nullptr;
     mutable std::mutex shown_mutex_;
     const KafkaConsumer* shown_ = nullptr;  // the same, for other threads; under shown_mutex_
     std::uint64_t revocations_ = 0;

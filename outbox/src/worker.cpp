@@ -110,6 +110,9 @@ bool Worker::until_it_works(const std::stop_token& stop,
 }
 
 void Worker::process(Share& share, const std::stop_token& stop) {
+    // What was given up comes first for its lanes: nothing that follows may overtake it.
+    if (gave_up_ && !faults::mutant("goes_on_after_giving_up")) return;
+    gave_up_ = true;
     if (!share.follows || faults::mutant("forgets_failed")) failed_.clear();
     auto& all = share.deliveries;
     // Those that are tried again are what the others of their lane wait for.
@@ -124,10 +127,12 @@ void Worker::process(Share& share, const std::stop_token& stop) {
         if ((*outcomes)[i].kind == Kind::failed) failed_.insert(all[i]->lane());
     }
     share.outcomes = std::move(*outcomes);
+    gave_up_ = false;
 }
 
 std::optional<Worker::Outcomes> Worker::process(std::span<Delivery* const> deliveries,
                                                 const std::stop_token& stop, bool& fell_back) {
+    if (deliveries.empty()) return Outcomes{};  // without a session
     std::vector<Outcome> outcomes;
     std::set<std::string> failed;  // lanes
     const bool done = until_it_works(stop, [&](pqxx::connection& connection) {

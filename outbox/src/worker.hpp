@@ -47,7 +47,8 @@ public:
     // May put the deliveries into another order, but never those of a lane. Once one of a lane has
     // failed, the later ones of that lane are left as failed, too, without an attempt (an empty
     // error), also in a share that follows. Waits for the database as long as it takes, or until
-    // told to stop: what was applied by then, the inbox knows.
+    // told to stop: what was applied by then, the inbox knows. After that, or after throwing, it
+    // does no other share.
     void process(Share& share, const std::stop_token& stop);
 
     // Parks a failed event, whole; false when told to stop meanwhile.
@@ -80,6 +81,7 @@ private:
     std::optional<Session> session_;
     bool prepares_ = true;
     std::set<std::string> failed_;  // lanes, in the last share
+    bool gave_up_ = false;          // a share was left as it was: told to stop, or by an error
 };
 
 }  // namespace outbox

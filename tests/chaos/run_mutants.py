@@ -22,7 +22,7 @@ SOURCE_DIR = pathlib.Path(__file__).resolve().parents[2]
 # Of a suite; else chaos_test. What ends with .py lies in the sources.
 PROGRAMS = {"Access": "tests/integration/api_test.py", "AccountLoginTest": "account_test",
             "AccountSessionTest": "account_test", "CacheTest": "cache_test",
-            "ConsumerTest": "consumer_test", "EdgeTest": "edge_test",
+            "OverlappingBatches": "consumer_test", "EdgeTest": "edge_test",
             "FilterKind/0": "cache_unit_test", "FilterTest": "cache_test",
             "InboxHistory": "append_test", "LastUnit": "product_test",
             "LastUnitCached": "product_test", "ProductCacheTest": "product_test",
@@ -100,8 +100,10 @@ MUTANTS = {
     "wall_clock_lease": (25, "Succession.ClocksAnHourOffMoveNoLease",
                          r"the lease changed hands while its holder lived"),
     "offsets_first": (26, "ConsumerCrash.AfterTheEffectLosesAndRepeatsNothing", r"missing=[1-9]"),
-    "forgets_failed": ("–", "ConsumerTest.KeepsAKeysOrderInABatchThatFollowsAFailedOne",
-                       r"out of order"),
+    "forgets_failed": ("–", "OverlappingBatches.KeepAKeysOrderAfterAFailure", r"out of order"),
+    "goes_on_after_giving_up": (
+        "–", "OverlappingBatches.KeepAKeysOrderWhenStoppedWhileTheDatabaseIsAway",
+        r"out of order"),
     "undrained": (27, "Rebalance.WhileEventsFlowLosesRepeatsAndReordersNoEffect",
                   r"missing=[1-9]"),
     "check_then_insert": (28, "ConsumerCrash.ConcurrentCopiesTakeEffectOnce", r"twice=[1-9]"),

@@ -42,34 +42,83 @@ TEST_F(ConsumerTest, SharesABatchOverNoMoreWorkersThanItIsWorth) {
               consumer_->counts().batches + 1);
 }
 
-// While a batch is at work, the next one starts; what it has of a key waits for what failed before.
-TEST_F(ConsumerTest, KeepsAKeysOrderInABatchThatFollowsAFailedOne) {
-    std::vector<support::Draft> drafts;
-    std::string expected;
-    for (int i = 0; i < 400; ++i) {
-        expected += (i > 0 ? " " : "") + std::to_string(i);
-        drafts.push_back(draft("a", std::to_string(i)));
+// While a batch is at work, the next one starts.
+class OverlappingBatches : public ConsumerTest {
+protected:
+    OverlappingBatches() {
+        std::vector<support::Draft> drafts;
+        for (int i = 0; i < 400; ++i) {
+            expected_ += (i > 0 ? " " : "") + std::to_string(i);
+            drafts.push_back(draft("a", std::to_string(i)));
+        }
+        support::produce(topic_, drafts);
     }
-    support::produce(topic_, drafts);
-    auto small = options();
-    small.workers = 2;
-    small.share = 1;
-    small.batch = 4;
+    outbox::ConsumerOptions small() {
+        auto options = this->options();
+        options.workers = 2;
+        options.share = 1;
+        options.batch = 4;
+        return options;
+    }
+    void await_second_batch() {
+        support::eventually(30s, "a second batch",
+                            [&] { return consumer_->counts().batches >= 2; });
+    }
+
+    std::string expected_;
+};
+
+// What the next one has of a key waits for what failed before.
+TEST_F(OverlappingBatches, KeepAKeysOrderAfterAFailure) {
     std::atomic<int> failures = 0;
     start(
         [&](pqxx::transaction_base& tx, const outbox::Message& message) {
             if (message.payload == "0" && failures < 2) {  // in the batch, and alone
-                support::eventually(30s, "a second batch",
-                                    [&] { return consumer_->counts().batches >= 2; });
+                await_second_batch();
                 ++failures;
                 throw std::runtime_error{"not yet"};
             }
             effect(tx, message);
         },
-        small);
+        small());
     await_effects(400);
     EXPECT_EQ(failures, 2);
-    EXPECT_EQ(payloads_of("a"), expected) << "out of order";
+    EXPECT_EQ(payloads_of("a"), expected_) << "out of order";
+}
+
+TEST_F(OverlappingBatches, KeepAKeysOrderWhenStoppedWhileTheDatabaseIsAway) {
+    std::atomic<bool> first = true;
+    start(
+        [&](pqxx::transaction_base& tx, const outbox::Message& message) {
+            if (first.exchange(false)) {
+                await_second_batch();
+                thread_.request_stop();
+                tx.exec("select pg_terminate_backend(pg_backend_pid())");
+            }
+            effect(tx, message);
+        },
+        small());
+    support::eventually(30s, "the first message", [&] { return !first; });
+    stop();
+    EXPECT_EQ(payloads_of("a"), "") << "out of order";
+    start(effect, small());
+    await_effects(400);
+    EXPECT_EQ(payloads_of("a"), expected_);
+}
+
+TEST_F(OverlappingBatches, AreToldOfAfterEachOne) {
+    std::vector<bool> told;
+    consumer_ = std::make_unique<outbox::Consumer>(small());
+    consumer_->on("Happened", [this](pqxx::transaction_base& tx, const outbox::Message& message) {
+        if (message.payload == "0") await_second_batch();
+        effect(tx, message);
+    });
+    consumer_->after_batch([&told](bool others_at_work) { told.push_back(others_at_work); });
+    run();
+    await_effects(400);
+    stop();
+    EXPECT_TRUE(told.front());
+    EXPECT_FALSE(told.back());
 }
 
 TEST_F(ConsumerTest, GoesOnWhereItStoppedWithoutARedelivery) {

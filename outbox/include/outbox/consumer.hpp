@@ -117,8 +117,10 @@ public:
     Consumer& on_batch(const std::vector<std::string>& types, BatchHandler handler);
 
     // Before run(). Called after each batch, when its transactions have ended, from run()'s thread:
-    // whoever waits for their effects may look. Must be quick, and not throw.
-    Consumer& after_batch(std::function<void()> call);
+    // whoever waits for their effects may look. Tells whether handlers may be at work on the next
+    // one already. Must be quick.
+    using AfterBatch = std::function<void(bool others_at_work)>;
+    Consumer& after_batch(AfterBatch call);
     // Before run(). Called before after_batch's, from the same thread, with each message that has
     // taken effect before: whoever applied it may have died before it came to after_batch. Must be
     // quick, and not throw.
