@@ -49,7 +49,7 @@ void Crew::start(std::vector<Delivery> batch) {
 void Crew::work(Seat& seat, const std::stop_token& end) {
     std::unique_lock lock{mutex_};
     while (changed_.wait(lock, end, [&seat] { return !seat.tasks.empty(); })) {
-        const auto task = std::move(seat.tasks.front());
+        const auto task = seat.tasks.front();
         seat.tasks.pop_front();
         lock.unlock();
         apply(seat.worker, task);
