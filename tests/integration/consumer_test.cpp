@@ -87,17 +87,19 @@ TEST_F(OverlappingBatches, KeepAKeysOrderAfterAFailure) {
 }
 
 TEST_F(OverlappingBatches, KeepAKeysOrderWhenStoppedWhileTheDatabaseIsAway) {
-    std::atomic<bool> first = true;
+    std::atomic<bool> first = true, started = false;
     start(
         [&](pqxx::transaction_base& tx, const outbox::Message& message) {
             if (first.exchange(false)) {
                 await_second_batch();
+                support::eventually(30s, "the thread", [&] { return started.load(); });
                 thread_.request_stop();
                 tx.exec("select pg_terminate_backend(pg_backend_pid())");
             }
             effect(tx, message);
         },
         small());
+    started = true;
     support::eventually(30s, "the first message", [&] { return !first; });
     stop();
     EXPECT_EQ(payloads_of("a"), "") << "out of order";
