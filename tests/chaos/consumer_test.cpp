@@ -58,7 +58,7 @@ TEST_F(ConsumerCrash, ARepeatedPublicationTakesEffectOnce) {
 }
 
 TEST_F(ConsumerCrash, AfterTheEffectLosesAndRepeatsNothing) {
-    publish(2000);
+    publish(6000);  // more than all of them get through, were offsets committed first
     for (const char* crash_point :
          {"after_effect:1", "after_commit:1", "after_effect:2", "after_commit:2"}) {
         auto consumer = effects_.consumer(stage_.topic(), group_, crash_point);
