@@ -26,7 +26,7 @@ struct Poll {
     bool complete{};    // false: there is more than was asked for, and walk() gives it all
     bool drained{};     // nothing that was committed before is left
     bool resharding{};  // its snapshot shows that the number of shards is to change
-    bool on_disk{};     // no crash of the database, or failover, can take these back
+    bool on_disk{};     // no crash of the database can take these back
     // Without rows, upper is worth a record all the same once the last is so old.
     std::optional<std::chrono::milliseconds> record_after;
 };

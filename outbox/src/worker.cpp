@@ -117,7 +117,7 @@ void Worker::process(Share& share, const std::stop_token& stop) {
     auto& all = share.deliveries;
     // Those that are tried again are what the others of their lane wait for.
     const auto held = std::ranges::stable_partition(all, [this](const auto* delivery) {
-        return delivery->retrying || !failed_.contains(delivery->lane());
+        return failed_.empty() || delivery->retrying || !failed_.contains(delivery->lane());
     });
     auto outcomes = process(std::span{all.begin(), held.begin()}, stop, share.fell_back);
     if (!outcomes) return;
