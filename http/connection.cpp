@@ -12,7 +12,7 @@
 namespace http {
 namespace {
 
-// How soon an idle connection notices that the server stops.
+// How soon an idle connection notices that the server stops, or that others wait.
 constexpr std::chrono::milliseconds glance{20};
 
 void name_of(const sockaddr_storage& address, std::string& ip, int& port) {
@@ -58,11 +58,11 @@ bool HeadGrammar::takes(char byte) {
     }
 }
 
-template <class Stopped>
-bool Connection::await_request(const Stopped& stopped) {
+template <class IsOver>
+bool Connection::await_request(const IsOver& is_over) {
     const auto until = Clock::now() + limits_.idle;
     while (unread_.empty() && !polls(POLLIN, glance)) {
-        if (stopped() || Clock::now() >= until) return false;
+        if (is_over() || Clock::now() >= until) return false;
     }
     head_.emplace();
     begin(limits_.head);
@@ -150,12 +150,14 @@ bool BoundedServer::process_and_close_socket(int socket) {
     int local_port = 0;
     connection.get_remote_ip_and_port(remote, remote_port);
     connection.get_local_ip_and_port(local, local_port);
-    const auto stopped = [this] { return svr_sock_ == INVALID_SOCKET; };
     bool served = false;
-    for (auto left = keep_alive_max_count_; left > 0 && connection.await_request(stopped); --left) {
+    bool last = false;
+    const auto is_over = [&] { return svr_sock_ == INVALID_SOCKET || (served && others_wait_()); };
+    for (auto left = keep_alive_max_count_; !last && connection.await_request(is_over); --left) {
         bool closed = false;
-        served = process_request(connection, remote, remote_port, local, local_port, left == 1,
-                                 closed, [&](auto&) { connection.head_is_read(); });
+        last = left == 1 || others_wait_();
+        served = process_request(connection, remote, remote_port, local, local_port, last, closed,
+                                 [&](auto&) { connection.head_is_read(); });
         if (!served || closed) break;
     }
     ::shutdown(socket, SHUT_RDWR);

@@ -7,8 +7,10 @@
 
 #include <array>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace http {
 
@@ -40,9 +42,9 @@ class Connection final : public httplib::Stream {
 public:
     Connection(int socket, const ConnectionLimits& limits) : socket_(socket), limits_(limits) {}
 
-    // False once nothing came for limits.idle, or stopped() says so.
-    template <class Stopped>
-    bool await_request(const Stopped& stopped);
+    // False once nothing came for limits.idle, or while nothing does and is_over() says so.
+    template <class IsOver>
+    bool await_request(const IsOver& is_over);
     void head_is_read() {
         head_.reset();
         begin(limits_.body);
@@ -73,15 +75,19 @@ private:
     Clock::time_point until_;  // when it has to be whole
 };
 
-// A cpp-httplib server whose connections are these.
+// A cpp-httplib server whose connections are these. Each holds a thread between its requests, too:
+// while others wait for one, it ends after its next answer, which says so, or at once when idle.
 class BoundedServer final : public httplib::Server {
 public:
-    explicit BoundedServer(const ConnectionLimits& limits) : limits_(limits) {}
+    // others_wait: whether they do, now; called from all threads.
+    BoundedServer(const ConnectionLimits& limits, std::function<bool()> others_wait)
+        : limits_(limits), others_wait_(std::move(others_wait)) {}
 
 private:
     bool process_and_close_socket(int socket) override;
 
     const ConnectionLimits limits_;
+    const std::function<bool()> others_wait_;
 };
 
 }  // namespace http

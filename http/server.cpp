@@ -1,10 +1,12 @@
 #include "http/server.hpp"
 
+#include <atomic>
 #include <charconv>
 #include <stdexcept>
 
 #include "faults.hpp"
 #include "http/connection.hpp"
+#include "http/framing.hpp"
 
 namespace http {
 namespace {
@@ -64,62 +66,6 @@ void answer(const httplib::Request& request, const Response& from, const std::st
 // As many bytes as a body may have on its way for each of its own: chunks may be small.
 constexpr std::size_t framed = 8;
 
-bool is_chunked(const httplib::Request& request) { return request.has_header("Transfer-Encoding"); }
-
-// RFC 9112, section 6: what an intermediary might read in another way is refused.
-std::optional<std::string> framing_fault(const httplib::Request& request) {
-    const auto lengths = request.get_header_value_count("Content-Length");
-    const auto length = request.get_header_value("Content-Length");
-    if (lengths > 1) return "more than one Content-Length";
-    if (is_chunked(request)) {
-        if (lengths > 0 && !faults::mutant("cl_te")) return "Content-Length and Transfer-Encoding";
-        if (request.get_header_value_count("Transfer-Encoding") > 1 ||
-            request.get_header_value("Transfer-Encoding") != "chunked") {
-            return "a Transfer-Encoding other than chunked";
-        }
-    }
-    if (lengths == 1 && (length.empty() || length.size() > 18 ||
-                         length.find_first_not_of("0123456789") != length.npos)) {
-        return "a Content-Length that is no number";
-    }
-    const bool takes_body =
-        request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
-    if (!takes_body && (is_chunked(request) || (lengths == 1 && std::stoull(length) > 0))) {
-        return "a body with a method that takes none";
-    }
-    return std::nullopt;
-}
-
-tl::expected<void, Problem> read_body(const httplib::Request& request,
-                                      const httplib::ContentReader& reader,
-                                      const ServerOptions& options, std::string& body) {
-    const Problem too_large{
-        413,
-        "the body may have " + std::to_string(options.body_limit) + " bytes at most",
-        {},
-        {},
-        true};
-    const auto length = request.get_header_value_u64("Content-Length");
-    if (length > options.body_limit) return tl::unexpected(too_large);
-    if (length == 0 && !is_chunked(request)) return {};
-
-    const auto deadline = std::chrono::steady_clock::now() + options.body_deadline;
-    bool overflow = false;
-    bool late = false;
-    const auto whole = reader([&](const char* data, std::size_t size) {
-        overflow = body.size() + size > options.body_limit;
-        late = std::chrono::steady_clock::now() > deadline;
-        if (overflow || late) return false;
-        body.append(data, size);
-        return true;
-    });
-    if (overflow) return tl::unexpected(too_large);
-    if (late) return tl::unexpected(Problem{408, "the body came too slowly", {}, {}, true});
-    if (!whole)
-        return tl::unexpected(Problem{400, "the body ended early or is malformed", {}, {}, true});
-    return {};
-}
-
 int bind_to(httplib::Server& server, const std::string& address, int& socket) {
     const auto colon = address.rfind(':');
     const auto host = address.substr(0, colon);
@@ -154,12 +100,21 @@ thread_local bool is_refuser = false;
 // Connections wait for a thread; those that find the queue full, for a refuser, who tells them so.
 class Queue final : public httplib::TaskQueue {
 public:
-    explicit Queue(const ServerOptions& options)
-        : serving_(options.threads, faults::mutant("unbounded_queue") ? 0 : options.queue),
+    // connections: counts those that have a thread, or wait for one.
+    Queue(const ServerOptions& options, std::atomic<std::size_t>& connections)
+        : connections_(connections),
+          serving_(options.threads, faults::mutant("unbounded_queue") ? 0 : options.queue),
           refusing_(options.refusers, options.refusals) {}
 
     bool enqueue(std::function<void()> serve) override {
-        return serving_.enqueue(serve) || refusing_.enqueue([serve = std::move(serve)] {
+        ++connections_;
+        const bool taken = serving_.enqueue([this, serve] {
+            serve();
+            --connections_;
+        });
+        if (taken) return true;
+        --connections_;
+        return refusing_.enqueue([serve = std::move(serve)] {
             is_refuser = true;
             serve();
         });
@@ -170,6 +125,7 @@ public:
     }
 
 private:
+    std::atomic<std::size_t>& connections_;
     httplib::ThreadPool serving_, refusing_;
 };
 
@@ -186,7 +142,11 @@ public:
                    .head = {options.head_limit, options.head_deadline},
                    // read_body tells of its deadline; this one holds where only framing comes.
                    .body = {framed * options.body_limit,
-                            options.body_deadline + std::chrono::seconds{1}}}) {
+                            options.body_deadline + std::chrono::seconds{1}}},
+                  [this] {
+                      return connections_ > options_.threads &&
+                             !faults::mutant("threads_kept_alive");
+                  }) {
         set_bounds();
         set_handlers();
         const int port = bind_to(server_, options.listen, socket_);
@@ -206,7 +166,9 @@ public:
 
 private:
     void set_bounds() {
-        server_.new_task_queue = [this] { return new Queue(options_); };  // cpp-httplib owns it
+        server_.new_task_queue = [this] {
+            return new Queue(options_, connections_);
+        };  // cpp-httplib owns it
         server_.set_keep_alive_max_count(10'000);
         server_.set_tcp_nodelay(true);
     }
@@ -241,7 +203,8 @@ private:
         });
         const auto with_body = [this](const auto& request, auto& response, const auto& reader) {
             const auto read = [&](std::string& body) {
-                return read_body(request, reader, options_, body);
+                return read_body(request, reader, {options_.body_limit, options_.body_deadline},
+                                 body);
             };
             reply(request, dispatcher_.dispatch(translate(request, options_.proxy), read),
                   response);
@@ -277,6 +240,7 @@ private:
     const ServerOptions options_;
     Dispatcher& dispatcher_;
     std::stop_source stopping_;
+    std::atomic<std::size_t> connections_ = 0;
     BoundedServer server_;
     int socket_ = -1;
     std::string address_;

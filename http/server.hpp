@@ -16,7 +16,7 @@ namespace http {
 
 struct ServerOptions {
     std::string listen;          // host:port; port 0 picks a free one
-    std::size_t threads = 64;    // a kept-alive connection holds one
+    std::size_t threads = 64;    // a kept-alive connection holds one, unless others wait
     std::size_t queue = 512;     // connections waiting for a thread; more get a 503
     std::size_t refusers = 2;    // threads that tell them
     std::size_t refusals = 128;  // connections waiting for one of those; more are closed

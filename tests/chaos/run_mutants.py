@@ -28,7 +28,8 @@ PROGRAMS = {"Access": "tests/integration/api_test.py", "AccountLoginTest": "acco
             "LastUnitCached": "product_test", "ProductCacheTest": "product_test",
             "PurchaseEvents": "purchase_test", "PurchaseHttp": "purchase_test",
             "OrderParticipant": "participants_test", "Relay": "relay_test",
-            "SagaCrash": "orchestrator_test", "Spike": "spike_test",
+            "SagaCrash": "orchestrator_test", "Server": "http_unit_test",
+            "Spike": "spike_test",
             "StripePayment": "participants_test"}
 
 # mutant, or TEST:MUTANT for one that has another test: (row of the fault table; test; what its failure must say)
@@ -141,6 +142,8 @@ MUTANTS = {
                            r"charged [2-9] times"),
     "unbounded_queue": (33, "Spike.OfTenTimesTheLoadIsTurnedAwayAndDrainedWithinAMinute",
                         r"an unbounded queue: \d+ connections at once"),
+    "threads_kept_alive": ("–", "Server.GivesTheThreadsOfIdleConnectionsToThoseThatWait",
+                           r"idle connections keep others waiting"),
     "traced_in_line": ("–", "Relay.WaitsForNoCollectorThatHangs",
                        r"a hanging collector delays events"),
     "watchdog_apart": ("–", "Relay.StopsFeedingTheWatchdogWhileItsMainLoopHangs",
