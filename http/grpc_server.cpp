@@ -13,6 +13,7 @@ namespace http {
 namespace {
 
 constexpr std::chrono::seconds longest_stop{5};
+constexpr int most_idle = 8;  // threads
 
 // The library for reflection adds it to every server, merely by being linked.
 class WithoutReflection final : public grpc::ServerBuilderOption {
@@ -53,7 +54,7 @@ void GrpcServer::start() {
     // Threads that wait for calls stay: by default one ends and another begins at nearly each call.
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1)
         .SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1)
-        .SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, options_.threads / 4);
+        .SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, most_idle);
     grpc::ResourceQuota quota{options_.service};
     quota.SetMaxThreads(options_.threads);
     int port = 0;

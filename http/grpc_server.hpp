@@ -33,9 +33,9 @@ class Service;
 namespace http {
 
 struct GrpcOptions {
-    std::string service;  // for the log
-    std::string listen;   // host:port; port 0 picks a free one, which the log tells
-    int threads = 32;
+    std::string service;        // for the log
+    std::string listen;         // host:port; port 0 picks a free one, which the log tells
+    int threads = 128;          // calls at once, more are refused: those of two callers' listeners
     int message_limit = 65536;  // bytes, either way
     bool reflection = false;
     GrpcSecurity security = {};  // certificate and key
