@@ -17,7 +17,8 @@ insert into outbox.position (shard, n, epoch, system_identifier, timeline,
 select $1::int, $2::bigint, $3::bigint, $4::bigint, $5::int,
        $6::pg_snapshot, $7::bigint, $8::pg_snapshot, $9::bigint, $10::bigint, $11::bigint,
        $12::pg_lsn, $13::bigint, $14::bigint
-from set_config('synchronous_commit', $15, true))";
+from set_config('synchronous_commit', $15, true)
+returning pg_current_wal_flush_lsn()::text)";
 
 // A stream's window needs no record of its own: the slot gives the same rows again.
 bool in_stream(const Position& position) { return position.lower.stream.has_value(); }
@@ -101,8 +102,10 @@ std::optional<Position> PositionLog::acquire(const std::string& holder,
     const Result& row = *answer;
     if (row.rows() == 0) return std::nullopt;
     // A change of their number after this finds the epoch taken.
-    const auto shards = connection_.run("select shards from outbox.lease where shard = $1",
-                                        {std::to_string(shard_)});
+    const auto shards = connection_.run(
+        "select shards, pg_current_wal_flush_lsn() from outbox.lease where shard = $1",
+        {std::to_string(shard_)});
+    wal_ = shards.at(0, 1);
     Position position{.shard = shard_,
                       .shards = static_cast<int>(shards.number(0, 0)),
                       .n = row.number(0, 0),
@@ -127,7 +130,8 @@ std::string PositionLog::to_record(const Position& position) const {
                           {"lower", position.lower.snapshot},
                           {"lower_floor", position.lower.floor},
                           {"last_seq", in_stream(position) ? 0 : position.last_place},
-                          {"published", position.published}};
+                          {"published", position.published},
+                          {"wal", wal_}};
     if (const auto point = point_of(position))
         record["stream"] = {point->lsn, point->base, point->row};
     if (position.upper && !in_stream(position)) {
@@ -137,7 +141,7 @@ std::string PositionLog::to_record(const Position& position) const {
     return record.dump();
 }
 
-std::optional<Position> PositionLog::from_record(const std::string& record) {
+std::optional<Position> PositionLog::from_record(const std::string& record, std::int64_t epoch) {
     try {
         const auto object = nlohmann::json::parse(record);
         Position position{.shard = shard_,
@@ -157,10 +161,23 @@ std::optional<Position> PositionLog::from_record(const std::string& record) {
         if (object.at("system_identifier") != system_identifier_ ||
             object.at("timeline") != timeline_)
             return std::nullopt;
-        const auto rebased = connection_.run("select rebased from outbox.lease where shard = $1",
-                                             {std::to_string(shard_)});
-        if (position.epoch < rebased.number(0, 0)) return std::nullopt;
-        return position;
+        const std::string wal = object.value("wal", "0/0");
+        const auto here = connection_.run(
+            "select rebased, pg_current_wal_insert_lsn() < $2::pg_lsn from outbox.lease "
+            "where shard = $1",
+            {std::to_string(shard_), wal});
+        const auto rebased = here.number(0, 0);
+        if (position.epoch < rebased) return std::nullopt;
+        const bool taken_back = here.at(0, 1) == "t" || position.epoch >= epoch;
+        if (!taken_back || faults::mutant("trust_kafka")) return position;
+        if (rebased + 1 == epoch) return std::nullopt;  // what to repeat was decided just now
+        throw WrongSystem{
+            "Kafka holds a position of epoch " + std::to_string(position.epoch) + ", WAL " + wal +
+            ", which this server has yet to reach: it was taken back to an earlier state, as by a "
+            "restored volume or base backup. Events that were published since may be gone, and "
+            "their transaction ids will stand for others, so nothing is published. Decide what to "
+            "repeat, then run: postroom rebase --shard " +
+            std::to_string(shard_) + " --from recorded"};
     } catch (const nlohmann::json::exception& error) {
         throw std::runtime_error{"no position: " + record + ": " + error.what()};
     }
@@ -207,13 +224,14 @@ void PositionLog::record(Position& position, Durability durability) {
     }
     try {
         if (!std::exchange(prepared_, true)) connection_.prepare("record", record_sql);
-        connection_.run_prepared(
+        const auto recorded = connection_.run_prepared(
             "record", {std::to_string(shard_), std::to_string(position.n + 1),
                        std::to_string(position.epoch), system_identifier_, timeline_,
                        position.lower.snapshot, std::to_string(position.lower.floor), upper,
                        upper_floor, std::to_string(in_stream(position) ? 0 : position.last_place),
                        std::to_string(position.published), lsn, lsn_row, last_row,
                        durability == Durability::flushed ? "on" : "off"});
+        wal_ = recorded.at(0, 0);
     } catch (const PostgresError& error) {
         if (!error.is_unique_violation()) throw;
         if (faults::mutant("no_fence")) {

@@ -67,9 +67,10 @@ public:
     const std::string& scope() const { return scope_; }
     // The position as a record of exactly_once's topic, and its way back: nothing when the record
     // is of another timeline, or from before a rebase. Throws std::runtime_error when it is no
-    // record.
+    // record, and WrongSystem when it is of this server's future: of WAL that it has not written
+    // yet, or no older than this epoch, which was taken just now.
     std::string to_record(const Position& position) const;
-    std::optional<Position> from_record(const std::string& record);
+    std::optional<Position> from_record(const std::string& record, std::int64_t epoch);
     // Where all shards meet before their number changes: fixed by the first that asks, with a floor
     // that holds for any snapshot from now on. Nothing when no change is under way any more.
     std::optional<Edge> barrier(std::int64_t valid_floor);
@@ -89,6 +90,7 @@ private:
     Connection& connection_;
     int shard_;
     std::string system_identifier_, timeline_, scope_;
+    std::string wal_;  // is on disk up to here, at least
     bool prepared_ = false;
 };
 

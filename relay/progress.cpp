@@ -19,7 +19,7 @@ void Progress::begin(Position position) {
 void Progress::catch_up(const std::string& record) {
     // What a transaction committed is published, whether or not its position has reached the
     // database.
-    const auto committed = log_.from_record(record);
+    const auto committed = log_.from_record(record, position_.epoch);
     if (!committed || committed->published <= position_.published) return;
     spdlog::info("{} events more were committed to Kafka than the database knows of",
                  committed->published - position_.published);

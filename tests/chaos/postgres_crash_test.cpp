@@ -25,8 +25,8 @@ protected:
                    // Nobody else flushes for those who do not wait for it.
                    {"wal_writer_delay", "10s"}}} {}
 
-    void crash_over_and_over() {
-        auto relay = stage_.relay();
+    void crash_over_and_over(const Settings& relay_settings = {}) {
+        auto relay = stage_.relay(relay_settings);
         Writers writers{stage_.database(), {.seed = seed(), .reconnects = true}, journal_};
         for (int stop = 0; stop < stops; ++stop) {
             stage_.await_published(stage_.published() + 300);
@@ -62,6 +62,14 @@ TEST_F(DurableCommits, SurviveImmediateStopsOfPostgreSQL) {
     const Verdict verdict = stage_.verdict(journal_);
     EXPECT_GT(verdict.committed, 1000U);
     EXPECT_TRUE(verdict.sound()) << verdict;
+}
+
+// What the database then lacks of the position is in Kafka, and no future of another.
+TEST_F(DurableCommits, InKafkaTransactionsSurviveTheSameAndRepeatNothing) {
+    crash_over_and_over({{"POSTROOM_RELAY_DELIVERY", "exactly_once"}});
+    const Verdict verdict = stage_.verdict(journal_);
+    EXPECT_TRUE(verdict.sound()) << verdict;
+    EXPECT_EQ(verdict.repeated, 0U) << verdict;
 }
 
 // Writers that do not wait for the flush see their commits lost, which is their choice; but a

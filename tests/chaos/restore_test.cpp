@@ -1,4 +1,4 @@
-// Fault 15: the database is restored from a dump, on another server.
+// Fault 15: the database is restored, from a dump on another server, or from a copy of its volume.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -57,6 +57,54 @@ TEST(RestoredDump, IsRefusedUntilItIsToldWhatToRepeat) {
     const Verdict verdict = stage.verdict(journal);
     EXPECT_TRUE(verdict.sound()) << verdict;
     EXPECT_EQ(verdict.repeated, published);  // all of the history, as it was told
+}
+
+void append(const Stage& stage, Journal& journal, const std::string& key, int times) {
+    Transaction one{stage.writer_dsn(), journal};
+    for (int i = 0; i < times; ++i) {
+        one.begin();
+        one.append(key);
+        one.commit();
+    }
+}
+
+// Neither system nor timeline tells that a volume was restored; but the position in Kafka is of a
+// future in which the transaction ids that are given now stood for others.
+TEST(RestoredVolume, IsRefusedWhereKafkaKnowsAFutureOfItUntilItIsToldWhatToRepeat) {
+    support::PostgresServer server;
+    const Stage stage{support::kafka(), 1, {}, server.conninfo()};
+    Journal journal;
+    const std::map<std::string, std::string> once{{"POSTROOM_RELAY_DELIVERY", "exactly_once"},
+                                                  {"POSTROOM_RELAY_STOP_WHEN_DRAINED", "true"}};
+    const auto publish = [&](const std::string& key, int events) {
+        append(stage, journal, key, events);
+        auto relay = stage.relay(once);
+        ASSERT_EQ(relay.wait(std::chrono::seconds{30}), 0) << relay.output();
+    };
+    publish("account-1", 1);
+    server.stop_immediately();
+    server.keep();
+    server.start();
+    publish("account-2", 100);
+    server.stop_immediately();
+    server.go_back();
+    server.start();
+
+    append(stage, journal, "account-3", 5);
+    auto refused = stage.relay(once);
+    EXPECT_EQ(WEXITSTATUS(refused.wait(std::chrono::seconds{30})), 1)
+        << "a restored volume passes for what it was, lost=" << stage.verdict(journal).lost;
+    EXPECT_TRUE(refused.output().contains("postroom rebase --shard 0 --from recorded"))
+        << refused.output();
+    {
+        pqxx::connection owner{stage.database().dsn()};
+        pqxx::nontransaction{owner}.exec(
+            "select outbox.rebase(0, lower) from outbox.current_position where shard = 0");
+    }
+    publish("account-3", 5);
+    const Verdict verdict = stage.verdict(journal);
+    EXPECT_TRUE(verdict.sound()) << verdict;
+    EXPECT_EQ(verdict.repeated, 0U) << verdict;
 }
 
 }  // namespace

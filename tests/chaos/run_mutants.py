@@ -71,6 +71,9 @@ MUTANTS = {
                       r"an id that was given again hides an event"),
     "no_timeline_check": (15, "RestoredDump.IsRefusedUntilItIsToldWhatToRepeat",
                           r"a restored database passes for the one that it was copied from"),
+    "trust_kafka": (
+        15, "RestoredVolume.IsRefusedWhereKafkaKnowsAFutureOfItUntilItIsToldWhatToRepeat",
+        r"a restored volume passes for what it was, lost=[1-9]"),
     "no_fallback_poll": (16, "Doorbell.AnEventThatRangNobodyIsPublishedAllTheSame",
                          r"an event that rang nobody is not published"),
     "blind_ring": (16, "Doorbell.AFullNotificationQueueHoldsUpNeitherWritersNorTheRelay",

@@ -23,7 +23,7 @@ exec chroot "$1/root" sh -exc "$3"
 """
 # Every path but those of logs, caches, dpkg's own notes and what runs (systemd-analyze notes in /run).
 PATHS = ("find / -xdev \\( -path /var/lib/dpkg -o -path /var/log -o -path /var/cache -o -path /tmp"
-         " -o -path /run \\) -prune -o -print | sort")
+         " -o -path /run -o -path /root/.cache \\) -prune -o -print | sort")
 
 
 def run(*argv, **options):

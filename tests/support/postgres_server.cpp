@@ -130,6 +130,17 @@ void PostgresServer::stop_immediately() {
     process_->wait(limit);
 }
 
+void PostgresServer::keep() const {
+    Process copy{{.argv = {"/bin/cp", "-a", dir_ / "data", dir_ / "kept"}}};
+    if (copy.wait(limit) != 0) throw std::runtime_error{copy.output()};
+}
+
+void PostgresServer::go_back() const {
+    std::filesystem::remove_all(dir_ / "data");
+    Process copy{{.argv = {"/bin/cp", "-a", dir_ / "kept", dir_ / "data"}}};
+    if (copy.wait(limit) != 0) throw std::runtime_error{copy.output()};
+}
+
 std::string PostgresServer::log() const { return process_->output(); }
 
 void PostgresServer::kill() {

@@ -37,6 +37,9 @@ public:
     std::string conninfo() const;  // a superuser's, without dbname
     void start();
     void stop_immediately();
+    // While it is stopped: keeps its data as a copy of the volume does, and goes back to that.
+    void keep() const;
+    void go_back() const;
     std::string log() const;  // since the last start
     void kill();              // SIGKILL; its sessions end when they notice
     // A setting that a running server can take, by ALTER SYSTEM.
