@@ -2,7 +2,7 @@
 
 namespace domain {
 
-Sonyflake::Sonyflake(std::uint16_t machine, Clock now) : machine_(machine), now_(std::move(now)) {}
+Sonyflake::Sonyflake(std::uint16_t machine, Clock now) : now_(std::move(now)), machine_(machine) {}
 
 std::int64_t Sonyflake::next() {
     using Ticks = std::chrono::duration<std::int64_t, std::ratio<1, 100>>;
@@ -19,6 +19,11 @@ std::int64_t Sonyflake::next() {
         sequence_ = 0;
     }
     return tick_ << 24 | sequence_ << 16 | machine_;
+}
+
+void Sonyflake::use(std::uint16_t machine) {
+    const std::scoped_lock lock(mutex_);
+    machine_ = machine;
 }
 
 }  // namespace domain

@@ -21,10 +21,13 @@ public:
     explicit Sonyflake(std::uint16_t machine, Clock now = std::chrono::system_clock::now);
     std::int64_t next();
 
+    // From now on makes them with this number.
+    void use(std::uint16_t machine);
+
 private:
-    const std::uint16_t machine_;
     const Clock now_;
     std::mutex mutex_;
+    std::uint16_t machine_;
     std::int64_t tick_ = 0;
     std::int64_t sequence_ = 0;
 };

@@ -119,7 +119,7 @@ void add_shared(CLI::App& serve, Config& config, Seconds& seconds) {
     serve
         .add_option("--machine-id", config.machine,
                     "0-65535, this process's own among all that make ids; by default the database "
-                    "hands one out")
+                    "leases one out")
         ->envname("SHOP_MACHINE_ID");
     serve.add_option("--db-connections", config.connections, "to each service's database")
         ->envname("SHOP_DB_CONNECTIONS")

@@ -4,8 +4,8 @@
 
 #include <csignal>
 
+#include "domain/leased_ids.hpp"
 #include "domain/sonyflake.hpp"
-#include "domain/transact.hpp"
 
 namespace http {
 
@@ -55,11 +55,11 @@ ServiceCache& add_cache(Shop& shop, const ServiceConfig& config, Service& servic
 }
 
 domain::IdMaker make_ids(const Config& config, domain::Pool& pool) {
-    const auto machine =
-        config.machine ? *config.machine : domain::transact(pool, [](pqxx::work& tx) {
-            return tx.query_value<std::uint16_t>("select nextval('machine')");
-        });
-    auto ids = std::make_shared<domain::Sonyflake>(machine);
+    if (config.machine) {
+        auto ids = std::make_shared<domain::Sonyflake>(*config.machine);
+        return [ids] { return ids->next(); };
+    }
+    auto ids = std::make_shared<domain::LeasedIds>(pool);
     return [ids] { return ids->next(); };
 }
 

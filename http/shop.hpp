@@ -43,7 +43,7 @@ private:
 // What the service remembers, with its metrics; kept in shop.parts.
 ServiceCache& add_cache(Shop& shop, const ServiceConfig& config, Service& service);
 
-// Ids of this process's own, by its machine number or one that the service's database hands out.
+// Ids of this process's own, by its machine number or one that the service's database leases out.
 domain::IdMaker make_ids(const Config& config, domain::Pool& pool);
 
 }  // namespace http
