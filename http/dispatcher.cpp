@@ -5,6 +5,7 @@
 #include "domain/deadline.hpp"
 #include "domain/pool.hpp"
 #include "domain/transact.hpp"
+#include "faults.hpp"
 
 namespace http {
 namespace {
@@ -42,6 +43,7 @@ bool is_overload(const std::exception& error) {
 Problem to_problem(const std::exception& error) {
     const bool overloaded = dynamic_cast<const domain::PoolExhausted*>(&error) != nullptr;
     if (!overloaded && !is_overload(error) && !domain::is_connection_loss(error)) {
+        if (faults::mutant("tells_exceptions")) return {500, error.what()};
         return {500, "something went wrong here; the log has it under this request_id"};
     }
     return {503,

@@ -12,7 +12,7 @@ bool is_chunked(const httplib::Request& request) { return request.has_header("Tr
 std::optional<std::string> framing_fault(const httplib::Request& request) {
     const auto lengths = request.get_header_value_count("Content-Length");
     const auto length = request.get_header_value("Content-Length");
-    if (lengths > 1) return "more than one Content-Length";
+    if (lengths > 1 && !faults::mutant("two_lengths")) return "more than one Content-Length";
     if (is_chunked(request)) {
         if (lengths > 0 && !faults::mutant("cl_te")) return "Content-Length and Transfer-Encoding";
         if (request.get_header_value_count("Transfer-Encoding") > 1 ||
@@ -26,7 +26,8 @@ std::optional<std::string> framing_fault(const httplib::Request& request) {
     }
     const bool takes_body =
         request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
-    if (!takes_body && (is_chunked(request) || (lengths == 1 && std::stoull(length) > 0))) {
+    if (!takes_body && !faults::mutant("body_of_get") &&
+        (is_chunked(request) || (lengths == 1 && std::stoull(length) > 0))) {
         return "a body with a method that takes none";
     }
     return std::nullopt;
@@ -45,7 +46,7 @@ tl::expected<void, Problem> read_body(const httplib::Request& request,
     bool overflow = false;
     bool late = false;
     const auto whole = reader([&](const char* data, std::size_t size) {
-        overflow = body.size() + size > limits.bytes;
+        overflow = body.size() + size > limits.bytes && !faults::mutant("unbounded_body");
         late = std::chrono::steady_clock::now() > deadline;
         if (overflow || late) return false;
         body.append(data, size);

@@ -6,6 +6,8 @@
 #include <array>
 #include <charconv>
 
+#include "faults.hpp"
+
 namespace relay {
 namespace {
 
@@ -52,10 +54,12 @@ std::string as_array(const std::vector<std::string>& values) {
 
 Connection::Connection(const std::string& dsn, const std::string& application_name, For purpose)
     : connection_{nullptr, &PQfinish}, copied_{nullptr, &PQfreemem} {
+    const bool unverified = faults::mutant("any_server");
     const std::array keywords{"dbname",           "fallback_application_name",
                               "connect_timeout",  "keepalives_idle",
                               "tcp_user_timeout", "client_encoding",
-                              "replication",      static_cast<const char*>(nullptr)};
+                              "replication",      "sslmode",
+                              "sslrootcert",      static_cast<const char*>(nullptr)};
     const std::array values{dsn.c_str(),
                             application_name.c_str(),
                             "10",
@@ -63,6 +67,8 @@ Connection::Connection(const std::string& dsn, const std::string& application_na
                             "15000",
                             "UTF8",
                             purpose == For::replication ? "database" : nullptr,
+                            unverified ? "require" : nullptr,
+                            unverified ? "none" : nullptr,
                             static_cast<const char*>(nullptr)};
     connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 1));
     if (!connection_ || PQstatus(connection_.get()) != CONNECTION_OK) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <pqxx/pqxx>
 
+#include "faults.hpp"
 #include "outbox/prepared.hpp"
 
 namespace domain::account::store {
@@ -177,6 +178,7 @@ std::optional<std::chrono::seconds> begin_login(pqxx::transaction_base& tx,
             outbox::exec(tx, count_login, pqxx::params{key, most, limits.window.count()})
                 .one_row()
                 .as<int, std::int64_t>();
+        if (key == address_key(address) && faults::mutant("no_address_throttle")) continue;
         if (attempts > most) wait = std::max(wait, std::optional{std::chrono::seconds{rest}});
     }
     return wait;

@@ -8,6 +8,8 @@
 #include <new>
 #include <stdexcept>
 
+#include "faults.hpp"
+
 namespace domain::account {
 
 Passwords::Passwords(const HashOptions& options)
@@ -29,7 +31,7 @@ std::string Passwords::compute(const std::string& password) const {
 
 template <class Function>
 auto Passwords::in_turn(Function&& function) -> tl::expected<decltype(function()), Refusal> {
-    if (!turns_.try_acquire_for(options_.wait)) {
+    if (!turns_.try_acquire_for(options_.wait) && !faults::mutant("unbounded_hashing")) {
         ++refused_;
         return tl::unexpected(Refusal{Refusal::Reason::busy,
                                       "too many passwords are being checked; try again",
@@ -57,6 +59,7 @@ tl::expected<bool, Refusal> Passwords::verify(const std::optional<std::string>& 
 }
 
 bool Passwords::is_outdated(const std::string& hash) const {
+    if (faults::mutant("no_rehash")) return false;
     return crypto_pwhash_str_needs_rehash(hash.c_str(), options_.passes,
                                           options_.memory_kib * 1024) != 0;
 }

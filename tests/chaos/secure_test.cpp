@@ -34,6 +34,7 @@ void append(const Stage& stage, Journal& journal, int events) {
 
 void expect_told(support::Process& process, const std::string& cause) {
     EXPECT_TRUE(support::happens_within(30s, [&] { return process.output().contains(cause); }))
+        << "it does not tell of: " << cause << '\n'
         << process.output();
     process.signal(SIGKILL);  // it waits for a broker's answer, which takes its time
     EXPECT_TRUE(was_killed(process));
