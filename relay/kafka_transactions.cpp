@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "faults.hpp"
-#include "relay/kafka_conf.hpp"
+#include "relay/kafka_log.hpp"
 #include "relay/kafka_sink.hpp"
 
 namespace relay {
@@ -74,18 +74,7 @@ void KafkaTransactions::commit(const std::string& position) {
 std::optional<std::string> last_position(const KafkaOptions& options,
                                          const std::string& position_topic,
                                          const std::function<void()>& check) {
-    std::map<std::string, std::string> properties{{"bootstrap.servers", options.brokers},
-                                                  {"client.id", "postroom"},
-                                                  {"group.id", "postroom"},  // never joined
-                                                  {"enable.auto.commit", "false"},
-                                                  {"enable.partition.eof", "true"},
-                                                  {"isolation.level", "read_committed"},
-                                                  {"fetch.wait.max.ms", "10"},
-                                                  {"auto.offset.reset", "earliest"},
-                                                  {"log_level", "4"}};
-    for (const auto& [name, value] : options.properties) properties[name] = value;
-    const auto consumer = make_client(RD_KAFKA_CONSUMER, make_conf(properties));
-    rd_kafka_poll_set_consumer(consumer.get());
+    const auto consumer = make_reader(options);
     const std::unique_ptr<rd_kafka_topic_partition_list_t,
                           void (*)(rd_kafka_topic_partition_list_t*)>
         all{rd_kafka_topic_partition_list_new(1), &rd_kafka_topic_partition_list_destroy};

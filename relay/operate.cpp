@@ -60,14 +60,6 @@ cross join lateral outbox.retry_dead(i.id) a order by i.n)";
 constexpr auto skip_sql = R"(
 select a.* from unnest($1::uuid[]) with ordinality i(id, n)
 cross join lateral outbox.skip_dead(i.id, $2) a order by i.n)";
-constexpr auto rebase_effect_sql = R"(
-with wanted as (
-    select case $2 when 'all' then '1:1:' when 'now' then pg_current_snapshot()::text
-                   when 'recorded' then (select lower::text from outbox.current_position where shard = $1::int)
-                   else $2 end::pg_snapshot as snapshot
-)
-select w.snapshot, e.* from wanted w, outbox.rebase_effect($1::int, w.snapshot) e)";
-constexpr auto rebase_sql = "select * from outbox.rebase($1::int, $2::pg_snapshot)";
 
 std::optional<std::string> text(const std::optional<std::int64_t>& number) {
     return number ? std::optional{std::to_string(*number)} : std::nullopt;
@@ -168,18 +160,7 @@ void Operate::add_changes(CLI::App& app) {
         [this] { return shards_ ? list(reshard_sql, {text(shards_)}) : list(shards_sql, {}); });
     shards.add_option("NUMBER", shards_, "1 to 64; the number that is there gives a change up")
         ->check(CLI::Range(1, 64));
-    auto& command = add(app, "rebase", "Move a position by hand: after a failover, restore or dump",
-                        "rebase --shard 0 --from now --dry-run", [this] { return rebase(); });
-    add_shard(command);
-    command.get_option("--shard")->required();
-    command
-        .add_option("--from", from_,
-                    "publish what is not visible in this snapshot: all (repeats all of the "
-                    "history), now (skips what is there), recorded (goes on from the position's "
-                    "own), or one such as 1000:1003:1001")
-        ->required();
-    command.add_flag("--dry-run", dry_run_, "only tell what it would repeat and skip");
-    command.add_flag("--yes", yes_, "do it");
+    add_rebase(app);
 }
 
 void Operate::add_dead_letters(CLI::App& dead) {
@@ -253,18 +234,6 @@ int Operate::show(const char* seq_sql, const std::string& absent) const {
     if (seq.rows() == 0) throw std::runtime_error{ids_.front() + ": " + absent};
     const auto event = connection.run(show_sql, {std::string{seq.at(0, 0)}});
     std::cout << (format_ == "json" ? as_json(event) : as_record(event));
-    return 0;
-}
-
-int Operate::rebase() const {
-    auto connection = connect();
-    const auto effect = connection.run(rebase_effect_sql, {text(shard_), from_});
-    print(effect);
-    if (dry_run_) return 0;
-    if (!yes_)
-        throw std::runtime_error{
-            "nothing is changed yet: that is what it would do. Say --yes to do it"};
-    connection.run(rebase_sql, {text(shard_), std::string{effect.at(0, 0)}});
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "relay/postgres.hpp"
+#include "relay/settings.hpp"
 
 namespace relay {
 
@@ -40,6 +42,7 @@ private:
     void add_dead_letters(CLI::App& dead);
     void add_edit(CLI::App& dead);
     void add_replay(CLI::App& app);
+    void add_rebase(CLI::App& app);
     void add_shard(CLI::App& command);
     void add_limit(CLI::App& command);
     void add_ids(CLI::App& command, int most);
@@ -51,7 +54,18 @@ private:
     int show(const char* seq_sql, const std::string& absent) const;
     int judge(const char* sql, Parameters parameters) const;
     int edit() const;
-    int rebase() const;
+    int rebase();
+    struct Compared {
+        std::vector<std::string> topics, others;  // read, and left alone
+    };
+    Compared read_kafka(Connection& connection, std::chrono::milliseconds since);
+    Settings kafka_settings() const;
+    struct Effect {
+        const Result &start, &counts;
+        const std::optional<Compared>& compared;
+    };
+    static void show_as_json(Connection& connection, const Effect& effect);
+    void show_as_table(Connection& connection, const Effect& effect) const;
     int top() const;
     int replay();
     int watch(Connection& connection) const;
@@ -72,6 +86,11 @@ private:
         std::optional<std::int64_t> most;
         int rate = 5000;
     } replay_;
+
+    struct {
+        std::string brokers, config, database, since;
+        std::vector<std::string> topics;
+    } rebase_;
 
     std::function<int()> chosen_;
 };

@@ -167,10 +167,10 @@ std::optional<Position> PositionLog::from_record(const std::string& record, std:
             "where shard = $1",
             {std::to_string(shard_), wal});
         const auto rebased = here.number(0, 0);
-        if (position.epoch < rebased) return std::nullopt;
+        // The first one after a rebase has no predecessor that may have gone on from there.
+        if (position.epoch < rebased || rebased + 1 == epoch) return std::nullopt;
         const bool taken_back = here.at(0, 1) == "t" || position.epoch >= epoch;
         if (!taken_back || faults::mutant("trust_kafka")) return position;
-        if (rebased + 1 == epoch) return std::nullopt;  // what to repeat was decided just now
         throw WrongSystem{
             "Kafka holds a position of epoch " + std::to_string(position.epoch) + ", WAL " + wal +
             ", which this server has yet to reach: it was taken back to an earlier state, as by a "

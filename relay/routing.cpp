@@ -1,6 +1,9 @@
 #include "relay/routing.hpp"
 
+#include <fnmatch.h>
+
 #include <algorithm>
+#include <ranges>
 #include <stdexcept>
 
 namespace relay {
@@ -79,6 +82,11 @@ std::string Routing::topic(const Parts& parts) const {
                 : piece.is == Is::aggregate_type ? aggregate_type
                                                  : type;
     return name;
+}
+
+bool Routing::may_lead_to(const std::string& topic) const {
+    if (std::ranges::contains(topics_ | std::views::values, topic)) return true;
+    return fnmatch(this->topic({"*", "*"}).c_str(), topic.c_str(), 0) == 0;
 }
 
 }  // namespace relay

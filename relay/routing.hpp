@@ -28,6 +28,8 @@ public:
     Parts parts(std::string_view aggregate_type, std::string_view type) const;
     // The topic of those parts; not always a name that Kafka takes.
     std::string topic(const Parts& parts) const;
+    // Whether events of some type may go to that topic.
+    bool may_lead_to(const std::string& topic) const;
 
 private:
     enum class Is { literal, aggregate_type, type };

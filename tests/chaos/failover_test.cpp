@@ -11,6 +11,7 @@
 #include <set>
 
 #include "chaos/effects.hpp"
+#include "chaos/rebase_report.hpp"
 #include "chaos/stage.hpp"
 #include "chaos/writers.hpp"
 #include "faults.hpp"
@@ -165,10 +166,15 @@ TEST_F(Failover, ToAStandbyThatLaggedLosesWhatItLackedAndRepeatsNoEffect) {
     support::eventually(30s, "ids to be given again", [&] { return reused() > 100; });  // F
     writers.stop();
     EXPECT_EQ(rebase("--dry-run")[0]["to_publish"], stage_.pending());
+    const auto here = ids_here(stage_.database().dsn()), log = ids_in_log(stage_);
+    const auto report = report_rebase(stage_, stage_.database().dsn("postroom_operator"), lower());
+    EXPECT_EQ(report["missing"], minus(log, here));
+    EXPECT_EQ(report["skipped"], Ids{});
     rebase("--yes");
     auto successor = stage_.relay();
     stage_.await_drained();
     EXPECT_TRUE(stops_gracefully(successor)) << successor.output();
+    EXPECT_EQ(ids_in_log(stage_, 2), report["repeated"]);
     expect_exact_loss();
 }
 

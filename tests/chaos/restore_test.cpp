@@ -4,6 +4,7 @@
 
 #include <pqxx/pqxx>
 
+#include "chaos/rebase_report.hpp"
 #include "chaos/stage.hpp"
 #include "chaos/writers.hpp"
 #include "support/postgres_server.hpp"
@@ -19,6 +20,15 @@ void copy_by_dump(const std::string& from, const std::string& to) {
     ASSERT_EQ(copy.wait(std::chrono::seconds{60}), 0) << copy.output();
 }
 
+void append(const Stage& stage, Journal& journal, const std::string& key, int times) {
+    Transaction one{stage.writer_dsn(), journal};
+    for (int i = 0; i < times; ++i) {
+        one.begin();
+        one.append(key);
+        one.commit();
+    }
+}
+
 // The other server's transaction ids are lower: judged by the old snapshot, what is committed there
 // would count as published.
 TEST(RestoredDump, IsRefusedUntilItIsToldWhatToRepeat) {
@@ -30,12 +40,17 @@ TEST(RestoredDump, IsRefusedUntilItIsToldWhatToRepeat) {
     writers.stop();
     stage.await_drained();
     ASSERT_TRUE(stops_gracefully(before)) << before.output();
-    const auto published = stage.log().size();
+    const std::map<std::string, std::string> once{{"POSTROOM_RELAY_STOP_WHEN_DRAINED", "true"}};
+    append(stage, journal, "account-2", 3);
 
     const support::PostgresServer elsewhere;
     const support::Database makes_the_roles{{"outbox"}, elsewhere.conninfo()};
     const support::Database restored{{}, elsewhere.conninfo()};
     copy_by_dump(stage.database().dsn(), restored.dsn());
+    append(stage, journal, "account-3", 7);
+    auto last = stage.relay(once);
+    ASSERT_EQ(last.wait(std::chrono::seconds{30}), 0) << last.output();
+    const auto published = stage.log().size();
     Transaction one{restored.dsn("postroom_service"), journal};
     one.begin();
     one.append("account-1");
@@ -49,6 +64,11 @@ TEST(RestoredDump, IsRefusedUntilItIsToldWhatToRepeat) {
         << "a restored database passes for the one that it was copied from";
     EXPECT_TRUE(refused.output().contains("select outbox.rebase(0, SNAPSHOT)")) << refused.output();
     EXPECT_EQ(stage.log().size(), published);
+    const auto report = report_rebase(stage, restored.dsn("postroom_operator"), "all");
+    const auto here = ids_here(restored.dsn()), log = ids_in_log(stage);
+    EXPECT_EQ(report["missing"], minus(log, here));
+    EXPECT_EQ(report["missing"].size(), 7U);
+    EXPECT_EQ(report["repeated"], minus(here, minus(here, log)));
 
     pqxx::connection owner{restored.dsn()};
     pqxx::nontransaction{owner}.exec("select outbox.rebase(0, '1:1:')");
@@ -56,16 +76,8 @@ TEST(RestoredDump, IsRefusedUntilItIsToldWhatToRepeat) {
     EXPECT_EQ(after.wait(std::chrono::seconds{30}), 0) << after.output();
     const Verdict verdict = stage.verdict(journal);
     EXPECT_TRUE(verdict.sound()) << verdict;
-    EXPECT_EQ(verdict.repeated, published);  // all of the history, as it was told
-}
-
-void append(const Stage& stage, Journal& journal, const std::string& key, int times) {
-    Transaction one{stage.writer_dsn(), journal};
-    for (int i = 0; i < times; ++i) {
-        one.begin();
-        one.append(key);
-        one.commit();
-    }
+    EXPECT_EQ(verdict.repeated, published - 7);  // all of the history, as it was told
+    EXPECT_EQ(ids_in_log(stage, 2), report["repeated"]);
 }
 
 // Neither system nor timeline tells that a volume was restored; but the position in Kafka is of a

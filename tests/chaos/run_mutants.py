@@ -77,6 +77,9 @@ MUTANTS = {
     "trust_kafka": (
         15, "RestoredVolume.IsRefusedWhereKafkaKnowsAFutureOfItUntilItIsToldWhatToRepeat",
         r"a restored volume passes for what it was, lost=[1-9]"),
+    "report_by_position": (
+        15, "Delivery/Restored.VolumeIsToldExactlyWhichEventsARebaseRepeatsAndSkipsAndWhichAreMissing/at_least_once",
+        r"recorded\[\"missing\"\]"),
     "no_fallback_poll": (16, "Doorbell.AnEventThatRangNobodyIsPublishedAllTheSame",
                          r"an event that rang nobody is not published"),
     "blind_ring": (16, "Doorbell.AFullNotificationQueueHoldsUpNeitherWritersNorTheRelay",

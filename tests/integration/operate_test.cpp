@@ -187,6 +187,13 @@ TEST_F(Operator, TellsWhatARebaseWouldDoBeforeItDoesIt) {
     EXPECT_EQ(now["repeated"], 0);
     EXPECT_EQ(now["skipped"], 1);
     EXPECT_EQ(now["to_publish"], 0);
+    EXPECT_EQ(now["events"].size(), 1U);
+    EXPECT_EQ(now["events"][0]["outcome"], "skipped");
+    EXPECT_EQ(now["events"][0]["type"], "Pending");
+    const auto table =
+        postroom({"rebase", "--shard", "0", "--from", "all", "--dry-run", "--limit", "1"}).text;
+    EXPECT_THAT(table, testing::HasSubstr("… and 1 more: -o json lists them all"));
+    EXPECT_THAT(table, testing::HasSubstr("Kafka was not asked"));
     expect_refusal({"rebase", "--shard", "0", "--from", "all"}, "--yes");
     expect_refusal({"rebase", "--shard", "0", "--from", "nonsense", "--yes"}, "nonsense");
     expect_refusal({"rebase", "--shard", "7", "--from", "all", "--yes"}, "there is no shard 7");

@@ -55,6 +55,14 @@ TEST(Routing, RefusesPlaceholdersThatAreNone) {
         EXPECT_TRUE(fault(pattern).contains("unknown placeholder")) << pattern;
 }
 
+TEST(Routing, TellsWhichTopicsMayBeItsOwn) {
+    const relay::Routing routing{"a.{aggregatetype}.{type}", {{"Placed", "orders"}}};
+    EXPECT_TRUE(routing.may_lead_to("orders"));
+    EXPECT_TRUE(routing.may_lead_to("a.order.Paid"));
+    EXPECT_FALSE(routing.may_lead_to("a.order"));
+    EXPECT_FALSE(routing.may_lead_to("b.order.Paid"));
+}
+
 TEST(Routing, RefusesNamesThatKafkaRefuses) {
     for (const std::string& name :
          {std::string{}, std::string{"."}, std::string{".."}, std::string{"a b"},
