@@ -148,6 +148,11 @@ void AdminApi::add_to(httplib::Server& server) {
                    return connection.run(pending_sql, {number(request, "limit", "50")});
                }));
     server.Post("/admin/pause", handler(pause));
+    server.Post("/admin/drain",
+                handler([](Connection& connection, const httplib::Request& request) {
+                    const auto order = read_order(request);
+                    return connection.run(drain_sql, {order.reason, order.shard});
+                }));
     server.Post("/admin/resume",
                 handler([](Connection& connection, const httplib::Request& request) {
                     return connection.run(resume_sql, {read_order(request).shard});

@@ -153,6 +153,7 @@ void Operate::add_changes(CLI::App& app) {
                       [this] { return list(pause_sql, {reason_, text(shard_)}); });
     pause.add_option("--reason", reason_, "for the audit trail")->required();
     add_shard(pause);
+    add_drain(app);
     add_shard(add(app, "resume", "Publish again", "resume --shard 0",
                   [this] { return list(resume_sql, {text(shard_)}); }));
     auto& shards = add(

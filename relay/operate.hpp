@@ -42,6 +42,7 @@ private:
     void add_dead_letters(CLI::App& dead);
     void add_edit(CLI::App& dead);
     void add_replay(CLI::App& app);
+    void add_drain(CLI::App& app);
     void add_rebase(CLI::App& app);
     void add_shard(CLI::App& command);
     void add_limit(CLI::App& command);
@@ -54,6 +55,7 @@ private:
     int show(const char* seq_sql, const std::string& absent) const;
     int judge(const char* sql, Parameters parameters) const;
     int edit() const;
+    int drain() const;
     int rebase();
     struct Compared {
         std::vector<std::string> topics, others;  // read, and left alone
@@ -79,6 +81,7 @@ private:
     double patience_ = 10;
     std::optional<std::string> payload_, body_file_, content_type_, headers_;
     double every_ = 1;
+    int timeout_s_ = 300;
     bool dry_run_ = false, yes_ = false, once_ = false;
     struct {
         std::string to, topic;

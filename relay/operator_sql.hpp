@@ -14,6 +14,7 @@ inline constexpr auto pending_sql = R"(
 select seq, id, aggregatetype, aggregateid as key, type, created_at, date_trunc('milliseconds', age) as age
 from outbox.pending order by seq limit $1::bigint)";
 inline constexpr auto pause_sql = "select * from outbox.pause($1, $2::int)";
+inline constexpr auto drain_sql = "select * from outbox.drain(coalesce($1, 'drain'), $2::int)";
 inline constexpr auto resume_sql = "select * from outbox.resume($1::int)";
 
 }  // namespace relay

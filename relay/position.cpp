@@ -211,6 +211,11 @@ void PositionLog::release(std::int64_t epoch) {
                     {std::to_string(shard_), std::to_string(epoch)});
 }
 
+void PositionLog::tell_stopped(std::int64_t epoch) {
+    connection_.run("select outbox.stopped($1, $2)",
+                    {std::to_string(shard_), std::to_string(epoch)});
+}
+
 void PositionLog::record(Position& position, Durability durability) {
     std::optional<std::string> upper, upper_floor, lsn, lsn_row, last_row;
     if (const auto point = point_of(position)) {

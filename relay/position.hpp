@@ -79,6 +79,8 @@ public:
     bool arrive(const Position& position);
     bool renew(std::int64_t epoch, std::chrono::milliseconds ttl);
     void release(std::int64_t epoch);
+    // Tells that a paused shard publishes nothing any more.
+    void tell_stopped(std::int64_t epoch);
 
     enum class Durability { flushed, eventual };
     // Writes the position under its next number and counts it up. Flushed: returns once it is on

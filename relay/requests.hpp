@@ -20,6 +20,7 @@ public:
         bool replays;
         std::optional<Clock::time_point> due;  // when the next delayed event is
         std::int64_t position;  // the latest number in the log: a rebase writes there, too
+        bool pausing;  // to pause, at once or once it is drained, and nobody has said so yet
     };
     // Uses the connection in look() only.
     Requests(Connection& connection, int shard);

@@ -16,7 +16,6 @@ constexpr std::size_t max_batches_in_flight = 8;  // of a mebibyte at most
 constexpr auto record_every = 250ms;  // inside a long window: what a crash repeats at most
 constexpr auto doze = 25ms;
 constexpr auto trouble_after = 2s;
-constexpr auto sleep = 1000ms;  // a notification is only a hint
 
 }  // namespace
 
@@ -139,34 +138,10 @@ bool Session::meet(std::int64_t valid_floor) {
     while (log_.arrive(progress_.at())) {
         if (stop_.stop_requested()) return true;
         check();
+        if (requests_.look().paused) stand_still();
         static_cast<void>(doorbell_.wait(doze, wake_up_.fd()));
     }
     return false;
-}
-
-// Does what operators ask for; false while the shard is paused.
-bool Session::attend() {
-    const auto& asked = requests_.look();
-    if (asked.position > progress_.at().n && !faults::mutant("no_fence"))
-        throw Fenced{"the position of shard " + std::to_string(settings_.shard) + " was moved"};
-    if (asked.paused != (status_.state() == State::paused)) {
-        spdlog::info("shard {} is {}", settings_.shard, asked.paused ? "paused" : "resumed");
-        status_.set(asked.paused ? State::paused : State::leading);
-    }
-    if (asked.paused) {
-        settle();
-        // Nobody needs to ring; but a session of another shard may want to sleep.
-        progress_.at().shards == 1 ? wake() : doorbell_.release();
-        if (doorbell_.wait(sleep, wake_up_.fd())) requests_.expire();
-        return false;
-    }
-    if (errands_->due(asked) && !progress_.at().upper) {
-        // Also the fence: a relay that has been superseded cannot write it.
-        record(PositionLog::Durability::flushed);
-        progress_.count(errands_->run(asked));
-        requests_.expire();
-    }
-    return true;
 }
 
 void Session::wake() {

@@ -40,12 +40,15 @@ public:
     bool run();
 
 private:
+    static constexpr std::chrono::milliseconds sleep{1000};  // a notification is only a hint
+
     using Clock = std::chrono::steady_clock;
 
     void make_publisher();
     bool publish_all();
     bool attend();
     bool meet(std::int64_t valid_floor);
+    void stand_still();
     void wake();
     void publish_window(Poll poll);
     void publish_in_chunks();

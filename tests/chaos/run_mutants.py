@@ -25,7 +25,7 @@ PROGRAMS = {"Access": "tests/integration/api_test.py", "AccountLoginTest": "acco
             "Config": "relay_unit_test", "Token": "account_unit_test",
             "AccountHttpTest": "account_test",
             "AccountSessionTest": "account_test", "CacheTest": "cache_test",
-            "OverlappingBatches": "consumer_test", "EdgeTest": "edge_test",
+            "OverlappingBatches": "consumer_test", "EdgeTest": "edge_test", "Source/Drain": "operate_test",
             "FilterKind/0": "cache_unit_test", "FilterTest": "cache_test",
             "InboxHistory": "append_test", "LastUnit": "product_test",
             "LastUnitCached": "product_test", "LeasedIdsTest": "product_test", "ProductCacheTest": "product_test",
@@ -77,6 +77,8 @@ MUTANTS = {
     "trust_kafka": (
         15, "RestoredVolume.IsRefusedWhereKafkaKnowsAFutureOfItUntilItIsToldWhatToRepeat",
         r"a restored volume passes for what it was, lost=[1-9]"),
+    "drain_at_once": (6, "Source/Drain.PublishesWhatWasCommittedWhenItWasAskedForAndNothingOnceItHasEnded/table",
+                      r"drained without it"),
     "report_by_position": (
         15, "Delivery/Restored.VolumeIsToldExactlyWhichEventsARebaseRepeatsAndSkipsAndWhichAreMissing/at_least_once",
         r"recorded\[\"missing\"\]"),

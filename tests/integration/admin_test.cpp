@@ -108,10 +108,14 @@ TEST_F(AdminApi, PausesAndResumesAndLeavesATrace) {
                               R"({"reason": "x", "shard": -1})"})
         EXPECT_EQ(pause(admin, wrong)->status, 400) << wrong;
     EXPECT_EQ(pause(admin, R"({"reason": ")" + std::string(2000, 'x') + "\"}")->status, 413);
+    EXPECT_EQ(admin.Post("/admin/drain")->status, 200);
+    await_count(1, "outbox.paused where upto is not null and stopped_at is not null");
+    EXPECT_EQ(admin.Post("/admin/resume")->status, 200);
     EXPECT_EQ(query<int>("select count(*) from outbox.audit where detail ->> 'via' = 'admin http' "
                          "and actor = 'test_postroom_operator'"),
-              2);
+              4);
     do_it({"pause", "--reason", "by hand"});
+    expect_problem(admin.Post("/admin/drain"), 409, "cannot be drained");
     EXPECT_EQ(query<int>("select count(*) from outbox.audit "
                          "where detail ->> 'via' = 'postroom operate'"),
               1);

@@ -1,135 +1,145 @@
-// A service that is stopped and started again behind the edge, while customers ask.
-
-#include <gtest/gtest.h>
-
-#include <atomic>
-#include <csignal>
-#include <map>
-#include <memory>
+// A drain: what was committed is published, then nothing, though writers go on and relays die.
+#include <algorithm>
+#include <set>
 #include <thread>
-#include <vector>
 
-#include "integration/all_services.hpp"
-#include "integration/raw_http.hpp"
-#include "support/kafka.hpp"
-#include "support/loopback.hpp"
-#include "support/wait.hpp"
+#include "integration/operate_fixture.hpp"
 
-namespace {
+namespace integration {
 
-using std::chrono::seconds;
-using support::Answer;
+using Ids = std::set<std::string>;
 
-constexpr auto path = "/api/v1/products?offset=0&size=1";
-
-// Customers, until they are told to go.
-class Customers {
-public:
-    explicit Customers(const std::string& edge) {
-        threads_.reserve(3);
-        for (int i = 0; i < 3; ++i) {
-            threads_.emplace_back([this, edge](const std::stop_token& stop) {
-                while (!stop.stop_requested()) count(support::request(edge, "GET", path));
-            });
-        }
-    }
-    void go() {
-        for (auto& thread : threads_) thread.request_stop();
-        threads_.clear();
-    }
-    int served() const { return served_; }
-    int unavailable() const { return unavailable_; }  // 503, with when to come back
-    int failed() const { return failed_; }
-
-private:
-    void count(const Answer& answer) {
-        const bool told = answer.status == 503 && answer.headers.contains("Retry-After");
-        ++(answer.status == 200 ? served_ : told ? unavailable_ : failed_);
-    }
-
-    std::atomic<int> served_ = 0, unavailable_ = 0, failed_ = 0;
-    std::vector<std::jthread> threads_;
-};
-
-class DrainTest : public testing::Test {
+class Drain : public Operator, public testing::WithParamInterface<std::string> {
 protected:
-    DrainTest() {
-        for (const auto* topic : {"update-product-inventory", "rollback-product-inventory"})
-            support::create_topic(databases_.topic_prefix + topic, 1);
+    support::Process relay() {
+        return start({"--relay-source", GetParam(), "--relay-idle-ms", "100"});
     }
-
-    void start(int instance) {
-        auto& shop = instances_[instance];
-        shop.reset();
-        shop = std::make_unique<support::ShopProcess>(
-            databases_, std::vector<std::string>{"product"},
-            std::map<std::string, std::string>{
-                {"SHOP_PRODUCT_HTTP", addresses_[static_cast<std::size_t>(instance)]},
-                {"SHOP_PRODUCT_GRPC", "127.0.0.1:0"},
-                {"SHOP_DRAIN_S", "3"}});
-        support::eventually(seconds{30}, "the instance to be ready", [&] {
-            return support::request(addresses_[static_cast<std::size_t>(instance)], "GET",
-                                    "/readyz")
-                       .status == 200;
-        });
+    Ids committed() const {
+        Ids ids;
+        pqxx::connection connection{database_.dsn()};
+        for (const auto& [id] : pqxx::nontransaction{connection}.query<std::string>(
+                 "select id::text from outbox.event"))
+            ids.insert(id);
+        return ids;
     }
-
-    support::Edge lead_to(int instances) {
-        std::map<std::string, std::string> to{{"product", addresses_[0]}};
-        for (const auto* other : {"account", "order", "payment", "purchase"})
-            to[other] = "127.0.0.1:9";
-        if (instances == 2) to["product_2"] = addresses_[1];
-        return support::Edge{to};
+    Ids published() const {
+        Ids ids;
+        for (const auto& record : log()) ids.insert(record.headers.at("id"));
+        return ids;
     }
-
-    // By SIGTERM, and while customers go on.
-    void restart(int instance, const Customers& customers) {
-        auto& process = instances_[instance]->process();
-        const auto before = customers.served() + customers.unavailable();
-        process.signal(SIGTERM);
-        EXPECT_EQ(process.wait(seconds{20}), 0);
-        EXPECT_GT(customers.served() + customers.unavailable(), before);
-        start(instance);
+    void append_many(int events) {
+        pqxx::connection connection{database_.dsn("postroom_service")};
+        pqxx::work tx{connection};
+        tx.exec(
+            "insert into outbox.event (aggregatetype, aggregateid, type, payload) "
+            "select $1, n % 100, 'Many', '{}' from generate_series(1, " +
+                std::to_string(events) + ") n",
+            pqxx::params{aggregate_});
+        tx.commit();
     }
-
-    static void await(support::Edge& edge, const std::string& line) {
-        support::eventually(seconds{20}, line,
-                            [&] { return edge.process().output().contains(line); });
+    std::jthread writer() {
+        return std::jthread{[this](const std::stop_token& stop) {
+            pqxx::connection connection{database_.dsn("postroom_service")};
+            for (int i = 0; !stop.stop_requested(); ++i) {
+                pqxx::work tx{connection};
+                append(tx, std::to_string(i % 20), "Written");
+                tx.commit();
+            }
+        }};
     }
-
-    support::ShopDatabases databases_{{"product"}};
-    std::vector<std::string> addresses_{"127.0.0.1:" + std::to_string(support::free_port()),
-                                        "127.0.0.1:" + std::to_string(support::free_port())};
-    std::map<int, std::unique_ptr<support::ShopProcess>> instances_;
 };
 
-TEST_F(DrainTest, OfTwoInstancesOneIsAlwaysThere) {
-    start(0);
-    start(1);
-    auto edge = lead_to(2);
-    Customers customers{edge.address()};
-    restart(0, customers);
-    await(edge, "Server product/product-1 is DOWN");
-    await(edge, "Server product/product-1 is UP");
-    restart(1, customers);
-    await(edge, "Server product/product-2 is UP");
-    customers.go();
-    EXPECT_GT(customers.served(), 0);
-    EXPECT_EQ(customers.unavailable(), 0);
-    EXPECT_EQ(customers.failed(), 0);
+TEST_P(Drain, PublishesWhatWasCommittedWhenItWasAskedForAndNothingOnceItHasEnded) {
+    auto process = relay();
+    auto writing = writer();
+    support::eventually(30s, "events", [&] {
+        return query<int>("select published from outbox.current_position") > 100;
+    });
+    append_many(20'000);
+    const auto before = committed();
+    const auto answer = postroom({"drain", "--timeout", "50"});
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    const auto drained = published();
+    EXPECT_TRUE(std::ranges::includes(drained, before)) << "drained without it";
+    EXPECT_EQ(rows({"lag"})[0]["paused"], true);
+    await_count(1, "outbox.explain() where cause = 'paused' and detail like 'drained at%'");
+    const auto there = committed().size();
+    support::eventually(30s, "writers to go on", [&] { return committed().size() > there + 300; });
+    EXPECT_EQ(published(), drained) << "published after the drain";
+    do_it({"drain"});  // once more: up to now
+    EXPECT_GT(published().size(), drained.size());
+    do_it({"resume"});
+    writing.request_stop();
+    writing.join();
+    support::eventually(30s, "the rest", [&] { return published() == committed(); });
+    EXPECT_EQ(actions(), (nlohmann::json{"resume", "drain", "drain"}));
 }
 
-TEST_F(DrainTest, WhereThereIsOneOnlyCustomersAreToldWhenToComeBack) {
-    start(0);
-    auto edge = lead_to(1);
-    Customers customers{edge.address()};
-    restart(0, customers);
-    await(edge, "Server product/product-1 is UP");
-    support::eventually(seconds{20}, "customers to be served again",
-                        [&, before = customers.served()] { return customers.served() > before; });
-    customers.go();
-    EXPECT_GT(customers.unavailable(), 0);
-    EXPECT_EQ(customers.failed(), 0);
+TEST_P(Drain, IsEndedByTheSuccessorOfARelayThatWasKilledInIt) {
+    append_many(300'000);
+    support::Process asked{{.argv = {support::bin("postroom").string(), "drain"},
+                            .env = {{"POSTROOM_DSN", database_.dsn("postroom_operator")}}}};
+    support::eventually(10s, "the request",
+                        [&] { return query<int>("select count(*) from outbox.paused") == 1; });
+    {
+        auto killed = relay();
+        support::eventually(60s, "some of it", [&] {
+            return query<int>("select published from outbox.current_position") > 0;
+        });
+        killed.signal(SIGKILL);
+        killed.wait(10s);
+    }
+    EXPECT_GT(query<int>("select outbox.drain_left(0, 10)"), 0);  // F
+    EXPECT_EQ(query<int>("select count(stopped_at) from outbox.paused"), 0);
+    auto successor = relay();
+    EXPECT_EQ(asked.wait(60s), 0) << asked.output();
+    EXPECT_EQ(published().size(), 300'000U);
 }
 
-}  // namespace
+INSTANTIATE_TEST_SUITE_P(Source, Drain, testing::Values("table", "logical"),
+                         [](const auto& one) { return one.param; });
+
+class DrainByHand : public Operator {};
+
+TEST_F(DrainByHand, TellsWhatIsLeftWhenItsTimeIsUpAndPausesAllTheSame) {
+    append("k", "First");
+    append("k", "Second");
+    expect_refusal({"drain", "--timeout", "1"}, "shard 0: 2 to publish, and no relay runs");
+    EXPECT_EQ(rows({"explain"}).dump().contains("draining"), true);
+    auto process = start();
+    await_count(1, "outbox.paused where stopped_at is not null");
+    EXPECT_EQ(types(), (std::vector<std::string>{"First", "Second"}));
+    append("k", "Third");
+    do_it({"resume"});
+    await_count(0, "outbox.pending");
+}
+
+TEST_F(DrainByHand, RefusesWhatIsPausedAndWhatIsNot) {
+    do_it({"pause", "--reason", "an upgrade"});
+    expect_refusal({"drain"}, "What is paused cannot be drained");
+    do_it({"resume"});
+    expect_refusal({"drain", "--shard", "7"}, "there is no shard 7");
+    query<int>("select count(*) from outbox.reshard(2)");
+    expect_refusal({"drain"}, "the number of shards is being changed");
+}
+
+TEST_F(DrainByHand, OfOneShardLeavesTheOthersAlone) {
+    auto process = start({"--relay-idle-ms", "100"});
+    do_it({"shards", "2"});
+    await_count(2, "outbox.current_position");
+    const auto append_to_each = [&] {
+        for (int key = 0; key < 20; ++key) append(std::to_string(key), "Happened");
+    };
+    append_to_each();
+    do_it({"drain", "--shard", "1", "--timeout", "30"});
+    append_to_each();
+    await_count(0, "outbox.pending where shard = 0");
+    const auto held = query<int>(
+        "select count(*) from outbox.event e where outbox.shard_of(e.aggregateid, 2) = 1");
+    EXPECT_EQ(query<int>("select count(*) from outbox.pending where shard = 1"), held / 2);
+    EXPECT_EQ(log().size(), 40U - static_cast<unsigned>(held / 2));
+    do_it({"resume", "--shard", "1"});
+    await_count(0, "outbox.pending");
+}
+
+}  // namespace integration

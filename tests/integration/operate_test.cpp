@@ -236,6 +236,7 @@ TEST_F(Operator, IsTheOnlyRoleThatChangesAnythingAndEverybodyMayLook) {
     const std::vector<std::vector<std::string>> changes{
         {"pause", "--reason", "x"},
         {"resume"},
+        {"drain"},
         {"rebase", "--shard", "0", "--from", "all", "--yes"},
         {"dead", "retry", "00000000-0000-7000-8000-000000000000"},
         {"dead", "skip", "00000000-0000-7000-8000-000000000000", "--reason", "x"},
