@@ -98,6 +98,7 @@ std::optional<std::string> KafkaSink::recover(const std::function<void()>& check
     transactions_ =
         std::make_unique<KafkaTransactions>(producer_.get(), position_topic_->handle.get());
     transactions_->initialize(check);
+    faults::crash_point("after_fence");
     return last_position(options_, transactional_->position_topic, check);
 }
 

@@ -68,15 +68,15 @@ def run_ctest(build_dir, labels, env):
 
 
 def run_alone(name, build_dir, env, options):
-    """One of the chaos tests, longer or larger; prints its one line, or the end of its log."""
+    """One of the chaos tests, longer or larger; prints its line of each mode, or the end of its log."""
     env = {**env, "POSTROOM_SOAK_MINUTES": str(options.minutes),
            "POSTROOM_BACKLOG_EVENTS": str(options.events)}
     if options.seed is not None:
         env["POSTROOM_SEED"] = str(options.seed)
-    stages.run(name, [build_dir / "bin/chaos_test", f"--gtest_filter={name.capitalize()}.*"],
+    stages.run(name, [build_dir / "bin/chaos_test", f"--gtest_filter=*{name.capitalize()}.*"],
                env=env)
     log = (LOG_DIR / f"{name}.log").read_text(encoding="utf-8", errors="replace")
-    print(next(line for line in log.splitlines() if line.startswith(f"{name} ")))
+    print(*(line for line in log.splitlines() if line.startswith(f"{name} ")), sep="\n")
     return 0
 
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "chaos/delivery.hpp"
 #include "chaos/stage.hpp"
 #include "chaos/writers.hpp"
 #include "faults.hpp"
@@ -18,11 +19,13 @@ using namespace std::chrono_literals;
 
 // Two replicas, both of which have to have a record before it counts: with one broker dead nothing
 // may count, although the other goes on taking records that are acknowledged by it alone.
-TEST(BrokerDeath, CountsNothingAsPublishedThatOneBrokerAloneHolds) {
+class BrokerDeath : public InEitherMode<> {};
+
+TEST_P(BrokerDeath, CountsNothingAsPublishedThatOneBrokerAloneHolds) {
     support::Brokers brokers{2};
     const Stage stage{brokers.bootstrap(), 2, {{"min.insync.replicas", "2"}}};
     Journal journal;
-    auto relay = stage.relay();
+    auto relay = stage.relay(delivery());
     Writers writers{stage.database(), {.seed = seed()}, journal};
     stage.await_published(500);
 
@@ -37,8 +40,7 @@ TEST(BrokerDeath, CountsNothingAsPublishedThatOneBrokerAloneHolds) {
     brokers.start(2);
     writers.stop();
     stage.await_drained();
-    const Verdict verdict = stage.verdict(journal);
-    EXPECT_TRUE(verdict.sound()) << verdict;
+    expect_kept(stage.verdict(journal));
 }
 
 class ThreeBrokers : public testing::Test {
@@ -98,6 +100,8 @@ TEST_F(ThreeBrokers, LoseNothingWhenLeadersMoveAndTheLastOneInSyncDiesWithItsDis
     const Verdict verdict = stage_.verdict(journal_);
     EXPECT_TRUE(verdict.sound()) << verdict;
 }
+
+INSTANTIATE_TEST_SUITE_P(Delivery, BrokerDeath, modes, mode_name);
 
 }  // namespace
 }  // namespace chaos

@@ -63,6 +63,12 @@ TEST_F(ExactlyOnce, RepeatsNothingWhenKilledBetweenTheCommitAndTheDatabase) {
     expect_each_once();
 }
 
+// Its predecessor is fenced by then, and what that had open aborted.
+TEST_F(ExactlyOnce, RepeatsNothingWhenKilledBeforeItKnowsThePosition) {
+    die_at({"before_commit:5", "after_fence", "after_commit:5", "after_fence"});
+    expect_each_once();
+}
+
 TEST_F(ExactlyOnce, RepeatsNothingWhenKilledAtRandom) {
     std::mt19937_64 dice{seed()};
     Writers writers{stage_.database(), {.seed = seed()}, journal_};

@@ -10,6 +10,7 @@
 #include <pqxx/pqxx>
 #include <set>
 
+#include "chaos/delivery.hpp"
 #include "chaos/effects.hpp"
 #include "chaos/rebase_report.hpp"
 #include "chaos/stage.hpp"
@@ -106,9 +107,11 @@ protected:
     Journal journal_;
 };
 
-TEST_F(Failover, ToAStandbyThatWasWaitedForLosesNothingAndKeepsTheOrder) {
+class WaitedForStandby : public InEitherMode<Failover> {};
+
+TEST_P(WaitedForStandby, LosesNothingAndKeepsTheOrderWhenItTakesOver) {
     primary_.set("synchronous_standby_names", faults::mutant("asynchronous") ? "" : "*");
-    auto relay = stage_.relay();
+    auto relay = stage_.relay(delivery());
     Writers writers{stage_.database(), {.seed = seed(), .reconnects = true}, journal_};
     stage_.await_published(500);
     EXPECT_FALSE(goes_on_without_the_standby(20, 1s))
@@ -119,12 +122,15 @@ TEST_F(Failover, ToAStandbyThatWasWaitedForLosesNothingAndKeepsTheOrder) {
                         [&] { return committed() > before + 300; });
     writers.stop();
     rebase("--yes");
-    auto successor = stage_.relay();
+    auto successor = stage_.relay(delivery());
     stage_.await_drained();
     EXPECT_TRUE(stops_gracefully(successor)) << successor.output();
+    // What is repeated goes by the position that the standby has, in either mode.
     const Verdict verdict = stage_.verdict(journal_);
     EXPECT_TRUE(verdict.sound()) << verdict;
 }
+
+INSTANTIATE_TEST_SUITE_P(Delivery, WaitedForStandby, modes, mode_name);
 
 // A commit that waits for no standby is seen before one has it.
 TEST_F(Failover, TakesNothingBackThatIsPublishedThoughItsWriterDidNotWait) {

@@ -6,6 +6,7 @@
 #include <pqxx/pqxx>
 #include <thread>
 
+#include "chaos/delivery.hpp"
 #include "chaos/effects.hpp"
 #include "chaos/stage.hpp"
 #include "chaos/writers.hpp"
@@ -86,13 +87,14 @@ TEST_F(CutCommit, RetriedUnderTheSameIdTakesEffectOnce) {
     EXPECT_EQ(effect.changes, changes);
 }
 
-class BadNetwork : public testing::Test {
+class BadNetwork : public InEitherMode<> {
 protected:
     support::Process gated_relay() const {
-        return stage_.relay({{"POSTROOM_KAFKA_BROKERS", brokers_.bootstrap()},
-                             {"POSTROOM_DATABASE_DSN",
-                              through(database_gate_, stage_.database().dsn("postroom_relay"))},
-                             {"POSTROOM_RELAY_LEASE_MS", "2000"}});
+        return stage_.relay(
+            delivery({{"POSTROOM_KAFKA_BROKERS", brokers_.bootstrap()},
+                      {"POSTROOM_DATABASE_DSN",
+                       through(database_gate_, stage_.database().dsn("postroom_relay"))},
+                      {"POSTROOM_RELAY_LEASE_MS", "2000"}}));
     }
 
     std::optional<TcpGate> kafka_gate_;
@@ -103,7 +105,7 @@ protected:
     Journal journal_;
 };
 
-TEST_F(BadNetwork, LosesNothingAndKeepsTheOrder) {
+TEST_P(BadNetwork, LosesNothingAndKeepsTheOrder) {
     constexpr TcpGate::Shape bad{.latency = 20ms, .bytes_per_second = 64 * 1024};
     auto relay = gated_relay();
     Writers writers{
@@ -124,9 +126,10 @@ TEST_F(BadNetwork, LosesNothingAndKeepsTheOrder) {
     database_gate_.open();
     writers.stop();
     stage_.await_drained();
-    const Verdict verdict = stage_.verdict(journal_);
-    EXPECT_TRUE(verdict.sound()) << verdict;
+    expect_kept(stage_.verdict(journal_));
 }
+
+INSTANTIATE_TEST_SUITE_P(Delivery, BadNetwork, modes, mode_name);
 
 }  // namespace
 }  // namespace chaos

@@ -1,6 +1,7 @@
 // Fault 22: the producer fails for good.
 #include <gtest/gtest.h>
 
+#include "chaos/delivery.hpp"
 #include "chaos/stage.hpp"
 #include "chaos/writers.hpp"
 #include "support/wait.hpp"
@@ -14,11 +15,13 @@ std::size_t count(const std::string& text, std::string_view part) {
     return found;
 }
 
-TEST(FailedProducer, IsReplacedWithoutLossAndInOrder) {
+class FailedProducer : public InEitherMode<> {};
+
+TEST_P(FailedProducer, IsReplacedWithoutLossAndInOrder) {
     const Stage stage;
     Journal journal;
-    auto relay = stage.relay(
-        {{"LD_PRELOAD", support::bin("libfailing_producer.so")}, {"POSTROOM_FATAL_TIMES", "5"}});
+    auto relay = stage.relay(delivery(
+        {{"LD_PRELOAD", support::bin("libfailing_producer.so")}, {"POSTROOM_FATAL_TIMES", "5"}}));
     Writers writers{stage.database(), {.seed = seed()}, journal};
     const auto failures = [&] {
         return count(relay.output(), "beginning again from the recorded position");
@@ -30,9 +33,10 @@ TEST(FailedProducer, IsReplacedWithoutLossAndInOrder) {
     writers.stop();
     stage.await_drained();
     EXPECT_TRUE(stops_gracefully(relay)) << relay.output();
-    const Verdict verdict = stage.verdict(journal);
-    EXPECT_TRUE(verdict.sound()) << verdict;
+    expect_kept(stage.verdict(journal));
 }
+
+INSTANTIATE_TEST_SUITE_P(Delivery, FailedProducer, modes, mode_name);
 
 }  // namespace
 }  // namespace chaos

@@ -10,6 +10,7 @@
 #include <random>
 #include <set>
 
+#include "chaos/delivery.hpp"
 #include "chaos/effects.hpp"
 #include "chaos/stage.hpp"
 #include "chaos/writers.hpp"
@@ -26,9 +27,7 @@ using support::TcpGate;
 
 constexpr auto progress = 20;  // events that have to be published before the next fault
 
-int minutes() { return number_given("POSTROOM_SOAK_MINUTES", 1); }
-
-class Soak : public testing::Test {
+class Soak : public InEitherMode<> {
 protected:
     using Child = std::unique_ptr<support::Process>;
     using Fault = void (Soak::*)();
@@ -41,14 +40,16 @@ protected:
     Child start_relay() const {
         const auto dsn = stage_.database().dsn("postroom_relay") +
                          " port=" + std::to_string(database_gate_.port());
-        return Child{new support::Process{stage_.relay(
-            {{"POSTROOM_KAFKA_BROKERS", brokers_.bootstrap()}, {"POSTROOM_DATABASE_DSN", dsn}})}};
+        return Child{new support::Process{stage_.relay(delivery(
+            {{"POSTROOM_KAFKA_BROKERS", brokers_.bootstrap()}, {"POSTROOM_DATABASE_DSN", dsn}}))}};
     }
     Child start_consumer(std::size_t number) const {
         return Child{new support::Process{effects_.consumer(
             stage_.topic(), "soak",
             {.name = "member-" + std::to_string(number), .brokers = brokers_.bootstrap()})}};
     }
+    // Of exactly_once each fault once, unless more is asked for.
+    int minutes() const { return number_given("POSTROOM_SOAK_MINUTES", exactly_once() ? 0 : 1); }
     std::size_t any(std::size_t count) {
         return std::uniform_int_distribution<std::size_t>{0, count - 1}(dice_);
     }
@@ -150,7 +151,7 @@ protected:
     std::size_t faults_ = 0, kills_ = 0;
 };
 
-TEST_F(Soak, OfEveryFaultInTurnLosesNothingAndRepeatsNoEffect) {
+TEST_P(Soak, OfEveryFaultInTurnLosesNothingAndRepeatsNoEffect) {
     Writers writers{stage_.database(),
                     {.seed = seed_, .writers = 2, .longest_hold = 40ms, .reconnects = true},
                     journal_};
@@ -169,17 +170,19 @@ TEST_F(Soak, OfEveryFaultInTurnLosesNothingAndRepeatsNoEffect) {
         for (auto& child : *children) EXPECT_TRUE(stops_gracefully(*child)) << child->output();
     }
     const Verdict verdict = stage_.verdict(journal_);
-    EXPECT_TRUE(verdict.sound()) << verdict;
+    expect_kept(verdict);
     const EffectVerdict effect = effects_.verdict(journal_);
     EXPECT_EQ(effect.missing + effect.twice + effect.undead, 0U)
         << effect << ", dead letters: " << effects_.dead_letters();
     EXPECT_EQ(effect.changes, published);
     EXPECT_EQ(effect.out_of_order, 0) << effect;
-    std::cout << "soak seed=" << seed_ << " minutes=" << minutes() << " kills=" << kills_
-              << " faults=" << faults_ << " events=" << verdict.committed
+    std::cout << "soak delivery=" << GetParam() << " seed=" << seed_ << " minutes=" << minutes()
+              << " kills=" << kills_ << " faults=" << faults_ << " events=" << verdict.committed
               << " lost=" << verdict.lost << " duplicated_in_log=" << verdict.repeated
               << " duplicated_effects=" << effect.twice << std::endl;
 }
+
+INSTANTIATE_TEST_SUITE_P(Delivery, Soak, modes, mode_name);
 
 }  // namespace
 }  // namespace chaos

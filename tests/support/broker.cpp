@@ -1,5 +1,6 @@
 #include "support/broker.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <format>
 #include <fstream>
@@ -41,6 +42,7 @@ Brokers::Brokers(int nodes, const std::function<int(int)>& advertised,
                  std::optional<Secured> secured)
     : dir_{std::filesystem::temp_directory_path() / unique_name("kafka")},
       secured_{std::move(secured)},
+      replicas_{std::min(nodes, 3)},
       controller_port_{free_port()} {
     std::filesystem::create_directories(dir_);
     std::vector<std::filesystem::path> unformatted;
@@ -130,6 +132,9 @@ Brokers::Node Brokers::configure(int number, const std::string& roles,
                   "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n"
                   "replica.lag.time.max.ms=2000\noffsets.topic.replication.factor=1\n"
                   "group.initial.rebalance.delay.ms=0\nauto.create.topics.enable=false\n";
+    properties << std::format(
+        "transaction.state.log.replication.factor={}\ntransaction.state.log.min.isr={}\n",
+        replicas_, (replicas_ + 1) / 2);
     return node;
 }
 

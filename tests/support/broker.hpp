@@ -61,6 +61,7 @@ private:
 
     std::filesystem::path dir_;
     std::optional<Secured> secured_;
+    int replicas_;        // of what transactions are, of which more than half have to be in sync
     int controller_ = 1;  // its node id
     int controller_port_;
     std::vector<Node> nodes_;
