@@ -39,8 +39,9 @@ Poll LogicalSource::poll(const Position& at, std::size_t max_rows) {
             std::to_string(at.shards) + ": set relay.source = table, or run: postroom shards 1"};
     if (!at.lower.stream) return make_slot(at);
     if (state_ != State::streaming) start(at.lower);
-    while (waiting_rows_ <= max_rows && waiting_bytes_ < max_waiting_bytes && receive()) {
-    }
+    const auto whole = [&] { return faults::mutant("whole_transactions") && in_transaction_; };
+    while (whole() || (waiting_rows_ <= max_rows && waiting_bytes_ < max_waiting_bytes))
+        if (!receive() && !whole()) break;
     if (faults::mutant("confirm_at_read")) slot_.confirm(at_.lsn, at_.lsn);
     keep_up();
     Poll poll;

@@ -58,6 +58,10 @@ void Progress::skip_to(Edge lower) {
     settled_ = false;
 }
 
+void Progress::follow(const Poll& poll) {
+    if (poll.record_after && since_recorded() >= *poll.record_after) skip_to(poll.upper);
+}
+
 void Progress::record(PositionLog::Durability durability) {
     log_.record(position_, durability);
     settled_ = true;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "relay/position.hpp"
+#include "relay/source.hpp"
 #include "relay/status.hpp"
 
 namespace relay {
@@ -32,6 +33,8 @@ public:
     void close_window(Edge reached);
     // Nothing between the lower edge and this one is to be published.
     void skip_to(Edge lower);
+    // The same for a poll without rows, when its edge is worth a record.
+    void follow(const Poll& poll);
     void record(PositionLog::Durability durability);
 
 private:

@@ -102,8 +102,7 @@ bool Session::publish_all() {
             continue;
         }
         if (poll.complete && poll.rows == 0) {
-            if (poll.record_after && progress_.since_recorded() >= *poll.record_after)
-                progress_.skip_to(poll.upper);
+            progress_.follow(poll);
             settle();
             if (settings_.stop_when_drained && poll.drained && !errands_->due(requests_.look()))
                 return true;

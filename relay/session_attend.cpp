@@ -22,6 +22,10 @@ bool Session::attend() {
         status_.set(asked.paused ? State::paused : State::leading);
     }
     if (asked.paused) {
+        // Up to its first event a slot goes on: WAL that holds none is not held back.
+        if (const auto& at = progress_.at();
+            at.lower.stream && !at.upper && !faults::mutant("deaf_pause"))
+            progress_.follow(source_->poll(at, 0));
         stand_still();
         // Nobody needs to ring; but a session of another shard may want to sleep.
         progress_.at().shards == 1 ? wake() : doorbell_.release();

@@ -1,41 +1,8 @@
 // What the logical source does beyond the suite of both.
-#include "integration/relay_fixture.hpp"
+#include "integration/logical_fixture.hpp"
 #include "support/postgres_server.hpp"
 
 namespace integration {
-
-class LogicalSource : public Relay {
-protected:
-    support::Process relay(const std::vector<std::string>& more = {}) {
-        auto flags = more;
-        flags.insert(flags.end(), {"--relay-source", "logical", "--kafka-partitions", "1"});
-        return start(flags);
-    }
-    void drain(const std::vector<std::string>& more = {}) {
-        auto flags = more;
-        flags.insert(flags.end(), {"--relay-stop-when-drained", "true"});
-        auto process = relay(flags);
-        ASSERT_EQ(process.wait(60s), 0) << process.output();
-    }
-    std::string slot() const {
-        return query<std::string>(
-            "select slot_name from pg_replication_slots where database = current_database()");
-    }
-    void drop_slot() const {
-        query<std::string>("select coalesce(pg_drop_replication_slot('" + slot() + "')::text, '')");
-    }
-    std::string explained() const {
-        return query<std::string>(
-            "select coalesce(string_agg(level || ': ' || detail || '; ' || remedy, ' '), '') "
-            "from outbox.explain('0') where cause = 'slot'");
-    }
-    std::string refusal() {
-        auto refused = relay();
-        EXPECT_EQ(WEXITSTATUS(refused.wait(30s)), 1) << refused.output();
-        return refused.output();
-    }
-    using Types = std::vector<std::string>;
-};
 
 TEST_F(LogicalSource, BeginsWithWhatWasThereBeforeItsSlot) {
     append("k", "Before");
@@ -80,17 +47,52 @@ TEST_F(LogicalSource, HoldsNoWalBackWhileTheOutboxIsIdle) {
                    "select count(*) from pg_replication_slots "
                    "where database = current_database() and active and failover") == 1;
     });
-    query<std::string>("create table other (n int); select ''");
-    const auto written = query<std::string>(
-        "with w as (insert into other select generate_series(1, 100000) returning n) "
-        "select pg_current_wal_insert_lsn()::text from (select count(*) from w) c");
-    support::eventually(30s, "the slot to follow", [&] {
-        return query<bool>(
-            "select coalesce(confirmed_flush_lsn >= '" + written +
-            "', false) from pg_replication_slots where database = current_database()");
-    });
+    const auto written = write_elsewhere();
+    support::eventually(30s, "the slot to follow", [&] { return has_passed(written); });
     stop(process);
     EXPECT_LT(query<int>("select count(*) from outbox.position"), 100);
+}
+
+TEST_F(LogicalSource, HoldsNoWalBackWhileItIsPausedAndThereIsNoEvent) {
+    drain();
+    pause();
+    auto process = relay();
+    await_paused(process);
+    const auto written = write_elsewhere();
+    EXPECT_TRUE(support::happens_within(30s, [&] { return has_passed(written); }))
+        << "a pause holds WAL back that has no event";
+    append("k", "First");
+    resume();
+    await_published(1);
+    stop(process);
+    EXPECT_EQ(types(), Types{"First"});
+}
+
+TEST_F(LogicalSource, KeepsWhatAPauseHoldsUpThroughAKill) {
+    drain();
+    pause();
+    {
+        auto killed = relay();
+        await_paused(killed);
+        append("k", "First");
+        append("k", "Second");
+        const auto appended = query<std::string>("select pg_current_wal_insert_lsn()::text");
+        const auto written = write_elsewhere();
+        support::eventually(30s, "the events to be sent", [&] {
+            return query<bool>("select coalesce(bool_or(sent_lsn >= '" + appended +
+                               "'), false) from pg_stat_replication join pg_replication_slots "
+                               "on pid = active_pid where database = current_database()");
+        });
+        EXPECT_FALSE(has_passed(written));
+        killed.signal(SIGKILL);
+    }
+    auto process = relay();
+    await_paused(process);
+    append("k", "Third");
+    resume();
+    await_published(3);
+    stop(process);
+    EXPECT_EQ(types(), (Types{"First", "Second", "Third"}));
 }
 
 TEST_F(LogicalSource, RefusesASlotThatIsGone) {
@@ -127,10 +129,7 @@ TEST_F(LogicalSource, RefusesASlotThatWasMadeAgainAndGoesOnWithoutLossOnceRebase
     append("k", "Second");
     EXPECT_NE(refusal().find("begins after the position"), std::string::npos);
     EXPECT_EQ(types(), Types{"First"});
-    support::Process rebase{{.argv = {support::bin("postroom").string(), "rebase", "--dsn",
-                                      database_.dsn("postroom_operator"), "--shard", "0", "--from",
-                                      "recorded", "--yes"}}};
-    EXPECT_EQ(rebase.wait(30s), 0) << rebase.output();
+    rebase_to_recorded(database_);
     drain();
     EXPECT_EQ(types(), (Types{"First", "InTheGap", "Second"}));
 }
@@ -155,9 +154,7 @@ TEST_F(LogicalSource, IsNotLeftForTheTableWithoutAWord) {
 TEST_F(LogicalSource, EndsAPredecessorThatStillHoldsTheSlot) {
     auto first = relay();
     append("k", "First");
-    support::eventually(20s, "the first", [&] {
-        return query<int>("select published from outbox.current_position") == 1;
-    });
+    await_published(1);
     first.signal(SIGSTOP);
     append("k", "Second");
     drain();
