@@ -10,6 +10,7 @@
 #include "http/cache_flags.hpp"
 #include "http/fallbacks.hpp"
 #include "http/first_line.hpp"
+#include "http/kafka_properties.hpp"
 #include "http/orchestrator/orchestrator_flags.hpp"
 
 namespace http {
@@ -94,6 +95,15 @@ void add_shared(CLI::App& serve, Config& config, Seconds& seconds) {
     serve.add_option("--kafka-brokers", config.brokers, "bootstrap servers, host:port,…")
         ->envname("SHOP_KAFKA_BROKERS")
         ->capture_default_str();
+    const std::string properties = "--kafka-properties-file";
+    serve
+        .add_option_function<std::string>(
+            properties,
+            [&config, properties](const std::string& path) {
+                config.kafka = kafka_properties(properties, path);
+            },
+            "a file of librdkafka's properties, NAME = VALUE a line: TLS, SASL and its password")
+        ->envname("SHOP_KAFKA_PROPERTIES_FILE");
     serve
         .add_option("--kafka-topic", config.topic,
                     "of events of the type {aggregatetype}: the relays' kafka.topic")

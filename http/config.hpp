@@ -38,7 +38,8 @@ struct Config {
     domain::token::Options token;
     domain::account::Options account;
     std::string brokers;
-    std::string topic;         // as the relays have it, {aggregatetype} and all
+    std::map<std::string, std::string> kafka{};  // librdkafka's own properties, secrets among them
+    std::string topic;                           // as the relays have it, {aggregatetype} and all
     std::string group_prefix;  // before the service's name: its Kafka group and inbox name
     std::string log_level;
     std::string otlp_endpoint{};  // empty: no tracing

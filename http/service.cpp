@@ -9,8 +9,10 @@ namespace http {
 namespace {
 
 // A killed process gives its partitions up after this, instead of Kafka's 45 s.
-const std::map<std::string, std::string> kafka_properties{{"session.timeout.ms", "6000"},
-                                                          {"heartbeat.interval.ms", "2000"}};
+std::map<std::string, std::string> with_session(std::map<std::string, std::string> properties) {
+    properties.insert({{"session.timeout.ms", "6000"}, {"heartbeat.interval.ms", "2000"}});
+    return properties;
+}
 
 // Of the files that there were when this was built, those of the service's directories.
 constexpr auto count_missing = R"(
@@ -77,7 +79,7 @@ Service::Service(Options options, Log& log)
             .dsn = pool_.dsn(),
             .brokers = options_.brokers,
             .topics = options_.topics,
-            .kafka = kafka_properties,
+            .kafka = with_session(options_.kafka),
             .log =
                 [this](std::string_view line) {
                     log_.warn(line, {{"service", options_.service.name}});

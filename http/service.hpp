@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <outbox/consumer.hpp>
@@ -43,7 +44,8 @@ public:
         ServiceConfig service;
         std::string consumer;  // Kafka group and inbox name
         std::string brokers;
-        std::vector<std::string> topics;  // none: it consumes nothing
+        std::map<std::string, std::string> kafka{};  // librdkafka's own properties; these win
+        std::vector<std::string> topics;             // none: it consumes nothing
         std::size_t connections;
         std::chrono::seconds start_timeout;
         std::string otlp_endpoint;         // of an OpenTelemetry collector; empty: no tracing

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "kafka_conf.hpp"
 #include "runner.hpp"
 
 namespace outbox {
@@ -24,6 +25,7 @@ ConsumerOptions checked(ConsumerOptions options) {
     need(options.first_backoff.count() > 0 && options.first_backoff <= options.last_backoff,
          "first_backoff must be above 0 and at most last_backoff");
     need(options.waiting >= 1, "waiting must be at least 1");
+    static_cast<void>(make_conf(options));
     if (!options.log) {
         options.log = [](std::string_view line) {
             std::fprintf(stderr, "postroom consumer: %.*s\n", static_cast<int>(line.size()),

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <format>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <stdexcept>
 #include <utility>
+
+#include "kafka_conf.hpp"
 
 namespace outbox {
 namespace {
@@ -29,26 +30,6 @@ Partitions assignment_of(rd_kafka_t* consumer) {
 
 constexpr int answer_ms = 1000;  // to wait for what only lag() needs
 
-std::map<std::string, std::string> properties(const ConsumerOptions& options) {
-    std::map<std::string, std::string> all{{"bootstrap.servers", options.brokers},
-                                           {"group.id", options.name},
-                                           {"client.id", "postroom"},
-                                           {"enable.auto.commit", "false"},
-                                           {"enable.auto.offset.store", "false"},
-                                           {"isolation.level", "read_committed"},
-                                           {"auto.offset.reset", "earliest"},
-                                           {"queued.max.messages.kbytes", "16384"},
-                                           {"fetch.wait.max.ms", "50"},
-                                           {"reconnect.backoff.max.ms", "1000"},
-                                           // else its end may take a second longer
-                                           {"enable.metrics.push", "false"},
-                                           // a topic that does not exist yet is found this soon
-                                           {"topic.metadata.refresh.interval.ms", "2000"},
-                                           {"log_level", "3"}};
-    for (const auto& [name, value] : options.kafka) all[name] = value;
-    return all;
-}
-
 bool is_text(const std::string& bytes) {
     const bool plain = std::ranges::all_of(bytes, [](char c) { return c > 0; });
     if (plain) return true;
@@ -65,7 +46,7 @@ bool is_text(const std::string& bytes) {
 void keep_as_text(Delivery& delivery, std::string& bytes, const std::string& what) {
     if (is_text(bytes)) return;
     std::string hex = "\\x";
-    for (const unsigned char c : bytes) hex += std::format("{:02x}", c);
+    for (const char c : bytes) hex += std::format("{:02x}", static_cast<unsigned char>(c));
     bytes = std::move(hex);
     if (delivery.malformed.empty()) delivery.malformed = what + " is not UTF-8 text";
 }
@@ -74,14 +55,8 @@ void keep_as_text(Delivery& delivery, std::string& bytes, const std::string& wha
 
 KafkaConsumer::KafkaConsumer(const ConsumerOptions& options, std::function<void()> on_revoke)
     : log_{options.log}, on_revoke_{std::move(on_revoke)}, consumer_{nullptr, &rd_kafka_destroy} {
-    std::unique_ptr<rd_kafka_conf_t, void (*)(rd_kafka_conf_t*)> conf{rd_kafka_conf_new(),
-                                                                      &rd_kafka_conf_destroy};
+    auto conf = make_conf(options);
     std::array<char, 512> why{};
-    for (const auto& [name, value] : properties(options)) {
-        if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), why.data(), why.size()) !=
-            RD_KAFKA_CONF_OK)
-            throw std::invalid_argument{name + ": " + why.data()};
-    }
     rd_kafka_conf_set_opaque(conf.get(), this);
     rd_kafka_conf_set_rebalance_cb(
         conf.get(),

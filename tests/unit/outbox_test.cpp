@@ -169,4 +169,25 @@ TEST(ConsumerOptions, AreRefusedWhenTheyCannotWork) {
     EXPECT_THROW(sound.on("T", [](auto&, const auto&) {}), std::invalid_argument);
 }
 
+TEST(ConsumerOptions, NameThePropertyOfKafkaThatIsNoneAndTheNearest) {
+    const auto refusal = [](const std::string& name, const std::string& value) -> std::string {
+        try {
+            const outbox::Consumer consumer{{.name = "n",
+                                             .dsn = "d",
+                                             .brokers = "b",
+                                             .topics = {"t"},
+                                             .kafka = {{name, value}}}};
+        } catch (const std::invalid_argument& error) {
+            return error.what();
+        }
+        return "";
+    };
+    EXPECT_EQ(refusal("sasl.pasword", "canary"),
+              "librdkafka knows no property sasl.pasword; did you mean sasl.password?");
+    EXPECT_EQ(refusal("security.protocol", "SASL"),
+              "security.protocol: Invalid value \"SASL\" for configuration property "
+              "\"security.protocol\"");
+    EXPECT_EQ(refusal("sasl.password", "canary"), "");
+}
+
 }  // namespace
