@@ -94,7 +94,11 @@ tl::expected<Claims, Flaw> read(Kind kind, const nlohmann::json& claims, std::in
     if (role != claims.end())
         known = role->is_string() ? parse_role(role->get_ref<const std::string&>()) : std::nullopt;
     if (!known) return tl::unexpected(Flaw::invalid);
-    return Claims{CustomerId{*customer}, *session, id->get<std::string>(), *known};
+    return Claims{.customer = CustomerId{*customer},
+                  .session = *session,
+                  .id = id->get<std::string>(),
+                  .role = *known,
+                  .expires = std::chrono::sys_seconds{std::chrono::seconds{*expires}}};
 }
 
 std::int64_t seconds(std::chrono::system_clock::time_point time) {

@@ -34,10 +34,11 @@ std::string_view to_string(Role role);
 std::optional<Role> parse_role(std::string_view text);
 
 struct Claims {
-    CustomerId customer;         // CustomerID
-    std::int64_t session = 0;    // sid: a login and all the tokens that came of it
-    std::string id;              // jti
-    Role role = Role::customer;  // of an access token
+    CustomerId customer;                 // CustomerID
+    std::int64_t session = 0;            // sid: a login and all the tokens that came of it
+    std::string id;                      // jti
+    Role role = Role::customer;          // of an access token
+    std::chrono::sys_seconds expires{};  // exp, as verify tells it; issue takes its own
     bool operator==(const Claims&) const = default;
 };
 

@@ -1,5 +1,6 @@
 #include "http/auth.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 #include <optional>
@@ -8,6 +9,7 @@
 #include "auth.grpc.pb.h"
 #include "faults.hpp"
 #include "http/grpc_client.hpp"
+#include "http/revocations.hpp"
 
 namespace http {
 namespace {
@@ -19,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds patience{300};
 constexpr std::chrono::seconds held{2};
 constexpr std::size_t most_held = 10'000;
+constexpr std::size_t most_revoked = 100'000;  // some 10 MB
 
 Problem unauthorized(std::string detail, std::string challenge) {
     return {401, std::move(detail), {}, {{"WWW-Authenticate", std::move(challenge)}}};
@@ -76,9 +79,10 @@ public:
     tl::expected<domain::token::Claims, Flaw> judge(std::string_view token) {
         const auto claims = tokens_.verify(Kind::access, token);
         if (!claims) return tl::unexpected(claims.error());
+        if (revocations_.has(claims->session, Clock::now())) return tl::unexpected(Flaw::invalid);
         auto counts = answers_.find(claims->session);
         if (!counts) {
-            counts = ask(token, claims->customer);
+            counts = ask(token, *claims);
             answers_.keep(claims->session, *counts);
         }
         if (!*counts) return tl::unexpected(Flaw::invalid);
@@ -86,7 +90,7 @@ public:
     }
 
 private:
-    bool ask(std::string_view token, domain::CustomerId customer) {
+    bool ask(std::string_view token, const domain::token::Claims& claims) {
         auth::AuthPayload payload;
         payload.set_access_token(std::string{token});
         auth::AuthResponse response;
@@ -96,12 +100,23 @@ private:
         const auto status = stub_->Auth(&context, payload, &response);
         if (status.ok()) {
             return !response.expired() &&
-                   response.customer_id() == static_cast<std::uint64_t>(customer.value);
+                   response.customer_id() == static_cast<std::uint64_t>(claims.customer.value);
         }
-        if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED) return false;
+        if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED) {
+            revoke(claims);
+            return false;
+        }
         log_.warn("account does not answer; tokens are checked without it",
                   {{"code", static_cast<int>(status.error_code())}});
         return true;
+    }
+
+    // Until this token ends, and any other of its session that was handed out before.
+    void revoke(const domain::token::Claims& claims) {
+        if (faults::mutant("forgets_revocations")) return;
+        const auto left = claims.expires - std::chrono::system_clock::now();
+        revocations_.keep(claims.session, Clock::now() + std::max<Clock::duration>(
+                                                             left, tokens_.lifetime(Kind::access)));
     }
 
     const domain::token::Tokens tokens_;
@@ -109,6 +124,7 @@ private:
     std::unique_ptr<auth::AuthService::Stub> stub_;
     Log& log_;
     Answers answers_;
+    Revocations revocations_{most_revoked};
 };
 
 }  // namespace

@@ -3,8 +3,10 @@
 // Every service checks the token's signature, time and kind itself, so that nonsense costs no call.
 // Whether its session still counts only account knows: it is asked over gRPC
 // (auth.AuthService/Auth), and its answer is held for 2 s. While account does not answer (within
-// 300 ms), a token that is right in itself counts: purchases go on without account, and a revoked
-// token lives on for at most its own few minutes. Thread-safe.
+// 300 ms), a token that is right in itself counts, so that purchases go on without account; but not
+// one of a session that this process has heard to be revoked: that is remembered until its tokens
+// have ended. A revocation that it has not heard of lets a token live for its own few minutes.
+// Thread-safe.
 #pragma once
 
 #include <functional>

@@ -43,7 +43,10 @@ store::Session AccountService::new_session(CustomerId customer) {
 
 Pair AccountService::issue(const store::Session& session, token::Role role) const {
     const auto claims = [&](std::string id) {
-        return token::Claims{session.customer, session.id.value, std::move(id), role};
+        return token::Claims{.customer = session.customer,
+                             .session = session.id.value,
+                             .id = std::move(id),
+                             .role = role};
     };
     return {tokens_.issue(Kind::access, claims(token::make_id())),
             tokens_.issue(Kind::refresh, claims(session.refresh_id))};
