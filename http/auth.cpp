@@ -106,6 +106,8 @@ private:
             revoke(claims);
             return false;
         }
+        if (status.error_code() == grpc::StatusCode::PERMISSION_DENIED)
+            log_.error("account refuses the services' token; is it the same for every service?");
         log_.warn("account does not answer; tokens are checked without it",
                   {{"code", static_cast<int>(status.error_code())}});
         return true;

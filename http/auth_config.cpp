@@ -35,9 +35,13 @@ void AuthFlags::add_grpc(CLI::App& command, Config& config) {
         ->envname("SHOP_GRPC_REFLECTION");
     command
         .add_option("--grpc-token-file", grpc_token_file_,
-                    "a file whose first line every gRPC caller has to show, the same for every "
-                    "service; none: anyone may call")
+                    "a file whose first line, of at least 16 bytes, every gRPC caller has to show: "
+                    "the same for every service")
         ->envname("SHOP_GRPC_TOKEN_FILE");
+    command
+        .add_flag("--grpc-without-token", config.grpc_without_token,
+                  "serve and call without one: anyone who reaches a gRPC port may call")
+        ->envname("SHOP_GRPC_WITHOUT_TOKEN");
     auto* certificate = command
                             .add_option("--grpc-certificate-file", grpc_certificate_file_,
                                         "PEM: gRPC is served by TLS, with this; else plaintext")

@@ -35,6 +35,7 @@ struct Config {
     std::map<std::string, std::string> grpc;
     bool grpc_reflection = false;
     GrpcSecurity grpc_security{};
+    bool grpc_without_token = false;  // anyone may call: told so on purpose
     domain::token::Options token;
     domain::account::Options account;
     std::string brokers;

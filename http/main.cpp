@@ -24,13 +24,18 @@ const std::map<std::string, void (*)(http::Shop&, const http::ServiceConfig&)> a
 
 http::Authenticate make_authenticate(const http::Config& config, http::Log& log) {
     const auto& secret = config.token.secret;
-    // It alone serves without knowing who asks, and so without the secret of tokens.
+    // It alone serves without knowing who asks, and so without the secret of tokens and gRPC.
     const auto is_orchestrator = [](const auto& service) { return service.name == "orchestrator"; };
     if (secret.empty() && std::ranges::all_of(config.services, is_orchestrator)) return {};
     if (secret.size() < domain::token::least_secret) {
         throw http::StartError(
             "the secret that signs tokens needs at least 32 bytes: give --jwt-secret-file, or "
             "SHOP_JWT_SECRET in the environment");
+    }
+    if (config.grpc_security.token.empty() && !config.grpc_without_token) {
+        throw http::StartError(
+            "gRPC needs a token: give --grpc-token-file, the same for every service, or "
+            "--grpc-without-token to let anyone call");
     }
     return http::ask_account(config.token, config.grpc.at("account"), log,
                              domain::token::Role::customer, config.grpc_security);

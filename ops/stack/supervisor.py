@@ -155,7 +155,7 @@ class Stack:
         self._redis.stop()
         self._kafka.stop()
         self._postgres.stop()
-        for name in ("env", "pids.json"):
+        for name in ("env", "pids.json", "grpc.token"):
             (self.run_dir / name).unlink(missing_ok=True)
 
     def wait(self):
@@ -199,6 +199,8 @@ class Stack:
                   "SHOP_REDIS_PREFIX": secrets.token_hex(4) + ":",
                   "SHOP_OPEN_CATALOGUE": "true",  # for trying things out: any customer may sell
                   "SHOP_JWT_SECRET": secrets.token_hex(32),
+                  "SHOP_GRPC_TOKEN_FILE": str(self._write("grpc.token",
+                                                          secrets.token_hex(16) + "\n")),
                   "SHOP_TRUSTED_PROXY": "127.0.0.1",
                   "SHOP_OPERATOR_TOKEN": secrets.token_hex(16)}
         relay_env = {"POSTROOM_KAFKA_BROKERS": self._kafka.brokers}
@@ -209,6 +211,7 @@ class Stack:
         for service in GRPC:
             shared[f"SHOP_{service.upper()}_GRPC"] = f"127.0.0.1:{process.free_port()}"
             self.env[f"POSTROOM_{service.upper()}_GRPC"] = shared[f"SHOP_{service.upper()}_GRPC"]
+        self.env["POSTROOM_GRPC_TOKEN_FILE"] = shared["SHOP_GRPC_TOKEN_FILE"]
         self.env["POSTROOM_OPERATOR_TOKEN"] = shared["SHOP_OPERATOR_TOKEN"]
         for service in SERVICES:
             role, key = f"shop_{service}", service.upper()
@@ -256,4 +259,4 @@ class Stack:
         part.unlink(missing_ok=True)
         part.touch(0o600)  # the endpoints hold passwords
         part.write_text(text)
-        part.replace(self.run_dir / name)
+        return part.replace(self.run_dir / name)

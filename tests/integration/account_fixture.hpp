@@ -31,6 +31,7 @@ protected:
                             {"SHOP_ACCOUNT_HTTP", "127.0.0.1:0"},
                             {"SHOP_ACCOUNT_GRPC", "127.0.0.1:0"},
                             {"SHOP_JWT_SECRET", secret},
+                            {"SHOP_GRPC_WITHOUT_TOKEN", "true"},
                             {"SHOP_PASSWORD_PASSES", "1"},
                             {"SHOP_PASSWORD_MEMORY_KIB", "1024"},
                             {"SHOP_PASSWORD_HASHES", "16"}});

@@ -16,7 +16,7 @@
 namespace {
 
 using std::chrono::seconds;
-constexpr auto token = "the-token-of-the-services";
+constexpr auto token = support::TokenFile::token;
 
 class AccountGrpcTest : public support::AccountTest {
 protected:
@@ -72,12 +72,10 @@ TEST_F(AccountGrpcTest, TellsItsHealthAndNotItsMethods) {
 
 TEST_F(AccountGrpcTest, IsForThoseWhoHaveTheTokenAndTrustTheCertificate) {
     const support::Certificates certificates;
-    const auto file = std::filesystem::temp_directory_path() / support::unique_name("token");
-    std::ofstream{file} << token << "\r\nno token\n";
-    start({{"SHOP_GRPC_TOKEN_FILE", file},
+    const support::TokenFile file;
+    start({{"SHOP_GRPC_TOKEN_FILE", file.path()},
            {"SHOP_GRPC_CERTIFICATE_FILE", certificates.certificate()},
            {"SHOP_GRPC_KEY_FILE", certificates.key()}});
-    std::filesystem::remove(file);
 
     const auto trusted = read(certificates.authority());
     const auto with = [&](const std::string& shown) {

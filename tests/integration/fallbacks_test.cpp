@@ -55,6 +55,7 @@ protected:
                  {"SHOP_KAFKA_TOPIC", databases_.topic_prefix + "{aggregatetype}"},
                  {"SHOP_CONSUMER_GROUP_PREFIX", databases_.topic_prefix},
                  {"SHOP_ACCOUNT_GRPC", "127.0.0.1:9"},
+                 {"SHOP_GRPC_TOKEN_FILE", databases_.environment().at("SHOP_GRPC_TOKEN_FILE")},
                  {"JWT_SECRET", databases_.environment().at("SHOP_JWT_SECRET")}}}};
 };
 

@@ -38,6 +38,7 @@ protected:
                      {"SHOP_PRODUCT_GRPC", "127.0.0.1:0"},
                      {"SHOP_ACCOUNT_GRPC", "127.0.0.1:1"},  // nobody: tokens count by themselves
                      {"SHOP_JWT_SECRET", secret_},
+                     {"SHOP_GRPC_WITHOUT_TOKEN", "true"},
                      {"SHOP_OPEN_CATALOGUE", "true"},
                      {"SHOP_KAFKA_BROKERS", support::kafka()},
                      {"SHOP_KAFKA_TOPIC", prefix_ + "{aggregatetype}"},

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <format>
+#include <fstream>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -57,11 +59,18 @@ const std::vector<std::string>& all_topics() {
     return all;
 }
 
+TokenFile::TokenFile() : path_{std::filesystem::temp_directory_path() / unique_name("token")} {
+    std::ofstream{path_} << token << "\r\nno token\n";
+}
+
+TokenFile::~TokenFile() { std::filesystem::remove(path_); }
+
 ShopDatabases::ShopDatabases(const std::vector<std::string>& services)
     : environment_{{"SHOP_KAFKA_BROKERS", kafka()},
                    {"SHOP_KAFKA_TOPIC", topic_prefix + "{aggregatetype}"},
                    {"SHOP_CONSUMER_GROUP_PREFIX", topic_prefix},
                    {"SHOP_JWT_SECRET", secret},
+                   {"SHOP_GRPC_TOKEN_FILE", token_.path()},
                    {"SHOP_ACCOUNT_GRPC", std::format("127.0.0.1:{}", free_port())},
                    {"SHOP_PRODUCT_GRPC", std::format("127.0.0.1:{}", free_port())}} {
     for (const auto& service : services) {

@@ -13,6 +13,20 @@
 
 namespace support {
 
+// What the services show each other over gRPC, in a file that goes with this object.
+class TokenFile {
+public:
+    static constexpr auto token = "the-token-of-the-services";
+    TokenFile();
+    ~TokenFile();
+    TokenFile(const TokenFile&) = delete;
+    TokenFile& operator=(const TokenFile&) = delete;
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
 std::string upper(std::string text);  // as it stands in an environment variable's name
 
 const std::vector<std::string>& all_services();
@@ -35,6 +49,7 @@ public:
     const std::string topic_prefix = unique_name("shop") + ".";  // also of the consumer groups
 
 private:
+    TokenFile token_;
     std::map<std::string, Database> databases_;
     std::map<std::string, std::string> environment_;
 };

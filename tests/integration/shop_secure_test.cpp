@@ -60,6 +60,7 @@ protected:
         return {{"SHOP_PAYMENT_DSN_FILE", file},
                 {"SHOP_PAYMENT_HTTP", "127.0.0.1:0"},
                 {"SHOP_JWT_SECRET", "canary-secret-of-more-than-32-bytes"},
+                {"SHOP_GRPC_WITHOUT_TOKEN", "true"},
                 {"SHOP_KAFKA_BROKERS", brokers_.secure_address(1)},
                 {"SHOP_KAFKA_PROPERTIES_FILE", kafka},
                 {"SHOP_START_TIMEOUT_S", "1"}};

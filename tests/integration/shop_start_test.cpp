@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <pqxx/pqxx>
 
+#include "integration/shop_process.hpp"
 #include "schema/migrator.hpp"
 #include "support/database.hpp"
 #include "support/environment.hpp"
@@ -21,7 +22,8 @@ using testing::Not;
 constexpr auto secret = "canary-secret-of-more-than-32-bytes";
 
 std::string output_of_failure(const std::vector<std::string>& arguments,
-                              const std::map<std::string, std::string>& environment = {}) {
+                              std::map<std::string, std::string> environment = {}) {
+    environment.emplace("SHOP_GRPC_WITHOUT_TOKEN", "true");
     std::vector<std::string> argv{support::bin("shop")};
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     Process shop{{.argv = argv, .env = environment}};
@@ -83,6 +85,18 @@ TEST(ShopStart, SaysWhatIsWrongWithItsArguments) {
     EXPECT_THAT(output_of_failure({"serve", "order", "--order-http", "8082"},
                                   {{"SHOP_ORDER_DSN", dsn}, {"SHOP_JWT_SECRET", secret}}),
                 HasSubstr("write host:port"));
+}
+
+TEST(ShopStart, NeedsATokenForGrpcUnlessToldThatAnyoneMayCall) {
+    for (const std::string service : {"account", "product", "order", "payment", "purchase"}) {
+        const auto output = output_of_failure(
+            {"serve", service, "--start-timeout-s", "0"},
+            {{"SHOP_" + support::upper(service) + "_DSN", "postgresql://u@127.0.0.1:1/shop"},
+             {"SHOP_JWT_SECRET", secret},
+             {"SHOP_GRPC_WITHOUT_TOKEN", ""}});
+        EXPECT_THAT(output, HasSubstr("--grpc-token-file")) << service;
+        EXPECT_THAT(output, Not(HasSubstr("cannot use"))) << service;
+    }
 }
 
 // Its own names and those of older services: the command line's parser would pass them over.

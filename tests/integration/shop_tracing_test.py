@@ -130,16 +130,19 @@ class OnePurchase(unittest.TestCase):
         return f"{SERVER} dbname={self.name}_{service}"
 
     def start_shop(self):
+        self.shop_log = self.log("shop")
+        token = self.shop_log.with_suffix(".token")
+        token.write_text(uuid.uuid4().hex, encoding="ascii")
         env = {"SHOP_KAFKA_BROKERS": BROKERS, "SHOP_KAFKA_TOPIC": self.prefix + "{aggregatetype}",
                "SHOP_CONSUMER_GROUP_PREFIX": self.prefix, "SHOP_JWT_SECRET": uuid.uuid4().hex,
-               "SHOP_OPERATOR_TOKEN": uuid.uuid4().hex, "SHOP_DB_CONNECTIONS": "2",
+               "SHOP_GRPC_TOKEN_FILE": str(token), "SHOP_OPERATOR_TOKEN": uuid.uuid4().hex,
+               "SHOP_DB_CONNECTIONS": "2",
                "OTEL_EXPORTER_OTLP_ENDPOINT": self.zipkin.otlp_endpoint}
         for service in SERVICES:
             env[f"SHOP_{service.upper()}_DSN"] = self.dsn(service)
             env[f"SHOP_{service.upper()}_HTTP"] = self.http[service]
         for service in GRPC:
             env[f"SHOP_{service.upper()}_GRPC"] = f"127.0.0.1:{process.free_port()}"
-        self.shop_log = self.log("shop")
         shop = process.spawn([BIN / "shop", "serve", "all"], self.shop_log, env)
         self.addCleanup(process.stop, shop)
         for address in self.http.values():

@@ -182,8 +182,10 @@ class Shop(contextlib.ExitStack):
                 "SHOP_STRIPE_WEBHOOK_SECRET_FILE": str(self.folder / "webhook")}
 
     def _start_shop(self):
+        (self.folder / "grpc").write_text(secrets.token_hex(16), encoding="utf-8")
         env = {"SHOP_KAFKA_BROKERS": BROKERS, "SHOP_KAFKA_TOPIC": self.name + ".{aggregatetype}",
                "SHOP_CONSUMER_GROUP_PREFIX": self.name, "SHOP_JWT_SECRET": self.secret,
+               "SHOP_GRPC_TOKEN_FILE": str(self.folder / "grpc"),
                "SHOP_OPERATOR_TOKEN": self.operator, "SHOP_LOGINS_OF_ADDRESS": "1000000",
                "SHOP_PASSWORD_MEMORY_KIB": "64", "SHOP_PASSWORD_PASSES": "1", **self._stripe()}
         for service in SERVICES:
