@@ -85,9 +85,10 @@ void add_edge(CLI::App& serve, Config& config, Seconds& seconds) {
                     "the address of the proxy in front, which says who asks by X-Forwarded-For")
         ->envname("SHOP_TRUSTED_PROXY");
     serve
-        .add_option("--metrics-listen", config.metrics_listen,
-                    "where /metrics of every service here is, host:port, instead of their own "
-                    "ports. Or the environment has it, as PROM_PORT")
+        .add_option(
+            "--metrics-listen", config.metrics_listen,
+            "where /metrics of every service here is, host:port; by default at the ports of "
+            "those that listen on loopback. Or the environment has it, as PROM_PORT")
         ->envname("SHOP_METRICS_LISTEN");
 }
 

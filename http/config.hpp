@@ -50,7 +50,7 @@ struct Config {
     int rps = 0;                         // of each service; 0: any
     std::chrono::seconds request_timeout{5};
     std::string proxy{};           // in front of the services: see ServerOptions
-    std::string metrics_listen{};  // of all services here; empty: at their own ports
+    std::string metrics_listen{};  // of all services here; empty: at their own, on loopback
     std::chrono::seconds start_timeout;
     OrchestratorConfig orchestrator;
     CacheConfig cache;

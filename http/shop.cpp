@@ -8,6 +8,14 @@
 #include "domain/sonyflake.hpp"
 
 namespace http {
+namespace {
+
+bool is_loopback(std::string_view listen) {
+    const auto host = listen.substr(0, listen.rfind(':'));
+    return host.starts_with("127.") || host == "localhost" || host == "[::1]";
+}
+
+}  // namespace
 
 Service& add_service(Shop& shop, const ServiceConfig& config,
                      const std::vector<std::string>& hears) {
@@ -19,20 +27,21 @@ Service& add_service(Shop& shop, const ServiceConfig& config,
     topics.reserve(hears.size());
     for (const auto& type : hears) topics.push_back(topic_of(shop.config, type));
     shop.services.push_back(std::make_unique<Service>(
-        Service::Options{.service = config,
-                         .consumer = shop.config.group_prefix + config.name,
-                         .brokers = shop.config.brokers,
-                         .kafka = shop.config.kafka,
-                         .topics = std::move(topics),
-                         .connections = shop.config.connections,
-                         .start_timeout = shop.config.start_timeout,
-                         .otlp_endpoint = shop.config.otlp_endpoint,
-                         .dispatcher = {.origins = shop.config.origins,
-                                        .rps = shop.config.rps,
-                                        .timeout = shop.config.request_timeout},
-                         .proxy = shop.config.proxy,
-                         .shows_metrics = shop.config.metrics_listen.empty(),
-                         .on_failure = fail},
+        Service::Options{
+            .service = config,
+            .consumer = shop.config.group_prefix + config.name,
+            .brokers = shop.config.brokers,
+            .kafka = shop.config.kafka,
+            .topics = std::move(topics),
+            .connections = shop.config.connections,
+            .start_timeout = shop.config.start_timeout,
+            .otlp_endpoint = shop.config.otlp_endpoint,
+            .dispatcher = {.origins = shop.config.origins,
+                           .rps = shop.config.rps,
+                           .timeout = shop.config.request_timeout},
+            .proxy = shop.config.proxy,
+            .shows_metrics = shop.config.metrics_listen.empty() && is_loopback(config.listen),
+            .on_failure = fail},
         shop.log));
     return *shop.services.back();
 }

@@ -219,10 +219,13 @@ class Stack:
             dsn = self._uri(role, passwords[role], role)
             self.env[f"POSTROOM_{key}_DSN"] = dsn
             self.env[f"POSTROOM_{key}_HTTP"] = f"http://{addresses[service]}"
+            metrics = f"127.0.0.1:{process.free_port()}"
+            self.env[f"POSTROOM_{key}_METRICS"] = f"http://{metrics}/metrics"
             self.env[f"POSTROOM_{key}_RELAY_HTTP"] = f"http://{addresses[relay]}"
             commands[service] = (
                 [self.bin_dir / "shop", "serve", service],
-                {f"SHOP_{key}_DSN": dsn, f"SHOP_{key}_HTTP": addresses[service], **shared},
+                {f"SHOP_{key}_DSN": dsn, f"SHOP_{key}_HTTP": addresses[service],
+                 "SHOP_METRICS_LISTEN": metrics, **shared},
                 addresses[service])
             commands[relay] = (
                 [self.bin_dir / "postroom", "relay", "--admin-listen", addresses[relay],

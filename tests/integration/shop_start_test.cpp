@@ -7,11 +7,14 @@
 #include <filesystem>
 #include <pqxx/pqxx>
 
+#include "integration/raw_http.hpp"
 #include "integration/shop_process.hpp"
 #include "schema/migrator.hpp"
 #include "support/database.hpp"
 #include "support/environment.hpp"
+#include "support/loopback.hpp"
 #include "support/process.hpp"
+#include "support/wait.hpp"
 
 namespace {
 
@@ -108,6 +111,25 @@ TEST(ShopStart, SaysWhichVariableCannotBe) {
         EXPECT_THAT(output, HasSubstr(value)) << name;
         EXPECT_THAT(output, Not(HasSubstr("--order-dsn"))) << name;
     }
+}
+
+TEST(ShopMetrics, AreAtAPortForOthersThanThisMachineOnlyIfItIsTheirOwn) {
+    const support::ShopDatabases databases{{"order"}};
+    const auto status = [](const std::string& address) {
+        return support::request("127.0.0.1" + address.substr(address.rfind(':')), "GET", "/metrics")
+            .status;
+    };
+    support::ShopProcess open{databases, {"order"}, {{"SHOP_ORDER_HTTP", "0.0.0.0:0"}}};
+    EXPECT_EQ(status(open.address("order")), 404);
+    support::ShopProcess closed{databases, {"order"}};
+    EXPECT_EQ(status(closed.address("order")), 200);
+    const auto own = "127.0.0.1:" + std::to_string(support::free_port());
+    support::ShopProcess both{
+        databases, {"order"}, {{"SHOP_ORDER_HTTP", "0.0.0.0:0"}, {"SHOP_METRICS_LISTEN", own}}};
+    EXPECT_EQ(status(both.address("order")), 404);
+    support::eventually(std::chrono::seconds{20}, "the port of metrics",
+                        [&] { return both.process().output().contains("showing metrics"); });
+    EXPECT_EQ(status(own), 200);
 }
 
 TEST(ShopRoles, CannotTakeBackWhatWasWrittenNorReadWithAnothersRole) {
