@@ -167,7 +167,7 @@ TEST_F(Failover, ToAStandbyThatLaggedLosesWhatItLackedAndRepeatsNoEffect) {
     const auto newest = one<std::int64_t>("select max(seq) from outbox.event");
     const auto promoted_at = fail_over(relay);
     const auto reused = [&] {
-        return one<std::int64_t>(reused_sql, pqxx::params{promoted_at, newest});
+        return one<std::int64_t>(reused_sql, pqxx::params{promoted_at, std::to_string(newest)});
     };
     support::eventually(30s, "ids to be given again", [&] { return reused() > 100; });  // F
     writers.stop();
