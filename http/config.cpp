@@ -12,47 +12,10 @@
 #include "http/first_line.hpp"
 #include "http/kafka_properties.hpp"
 #include "http/orchestrator/orchestrator_flags.hpp"
+#include "http/service_flags.hpp"
 
 namespace http {
 namespace {
-
-struct Known {
-    const char *name, *http, *grpc;  // grpc: null for those that speak none
-};
-constexpr std::array known{Known{"account", "127.0.0.1:8080", "127.0.0.1:50051"},
-                           Known{"product", "127.0.0.1:8081", "127.0.0.1:50052"},
-                           Known{"order", "127.0.0.1:8082", nullptr},
-                           Known{"payment", "127.0.0.1:8083", nullptr},
-                           Known{"purchase", "127.0.0.1:8084", nullptr},
-                           Known{"orchestrator", "127.0.0.1:8085", nullptr}};
-
-struct ServiceFlags {
-    std::string dsn, dsn_file, listen;
-};
-
-void add_service(CLI::App& app, const Known& service, Config& config, ServiceFlags& flags) {
-    const std::string name = service.name;
-    std::string upper = name;
-    std::ranges::transform(upper, upper.begin(),
-                           [](char c) { return static_cast<char>(std::toupper(c)); });
-    flags.listen = service.http;
-    auto* dsn = app.add_option("--" + name + "-dsn", flags.dsn,
-                               "database of " + name + ": a PostgreSQL URI or key=value list")
-                    ->envname("SHOP_" + upper + "_DSN");
-    app.add_option("--" + name + "-dsn-file", flags.dsn_file, "a file that holds it, instead")
-        ->envname("SHOP_" + upper + "_DSN_FILE")
-        ->excludes(dsn);
-    app.add_option("--" + name + "-http", flags.listen, "where " + name + " listens, host:port")
-        ->envname("SHOP_" + upper + "_HTTP")
-        ->capture_default_str();
-    if (service.grpc == nullptr) return;
-    auto& address = config.grpc[name];
-    address = service.grpc;
-    app.add_option("--" + name + "-grpc", address,
-                   "where " + name + " speaks gRPC, host:port; the others find it there")
-        ->envname("SHOP_" + upper + "_GRPC")
-        ->capture_default_str();
-}
 
 struct Seconds {
     long start_timeout, drain, payment_overdue, request_timeout;
@@ -67,18 +30,20 @@ void add_edge(CLI::App& serve, Config& config, Seconds& seconds) {
         ->envname("SHOP_CORS_ORIGINS")
         ->delimiter(',');
     serve
-        .add_option("--rps", config.rps,
-                    "requests a second that each service takes, more get a 429; 0: any. Or the "
-                    "environment has it, as SERVICE_OPTIONS_RPS")
+        .add_option(
+            "--rps", config.rps,
+            "requests a second that each service takes, more get a 429; 0: any; --SERVICE-rps "
+            "for one of them. Or the environment has it, as SERVICE_OPTIONS_RPS")
         ->envname("SHOP_RPS")
-        ->check(CLI::Range(0, 1'000'000))
+        ->check(CLI::Range(0, most_rps))
         ->capture_default_str();
     serve
         .add_option("--request-timeout-s", seconds.request_timeout,
                     "for the work of a request, and for each of its statements; then it gets a "
-                    "503. Or the environment has it, as SERVICE_OPTIONS_TIMEOUT_SECOND")
+                    "503; --SERVICE-request-timeout-s for one of them. Or the environment has it, "
+                    "as SERVICE_OPTIONS_TIMEOUT_SECOND")
         ->envname("SHOP_REQUEST_TIMEOUT_S")
-        ->check(CLI::Range(1, 3600))
+        ->check(CLI::Range(1, longest_request_s))
         ->capture_default_str();
     serve
         .add_option("--trusted-proxy", config.proxy,
@@ -197,15 +162,6 @@ void add_stripe(CLI::App& serve, StripeConfig& stripe, StripeFiles& files) {
     url->needs(key)->needs(secret);
 }
 
-std::string dsn_of(const std::string& name, const ServiceFlags& flags) {
-    std::string dsn = flags.dsn;
-    if (!flags.dsn_file.empty()) dsn = first_line("--" + name + "-dsn-file", flags.dsn_file);
-    if (dsn.empty()) {
-        throw CLI::ValidationError("serve " + name, "needs its database: give --" + name + "-dsn");
-    }
-    return dsn;
-}
-
 Config defaults() {
     return {
         .services = {},
@@ -243,7 +199,6 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
     auto& serve = *app.add_subcommand(
         "serve", "Serve HTTP and consume events until SIGTERM, which finishes what has begun");
     auto config = defaults();
-    std::map<std::string, ServiceFlags> flags;
     StripeFiles stripe;
     std::vector<std::string> names;
     Seconds seconds{config.start_timeout.count(), config.drain.count(),
@@ -255,10 +210,7 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
         ->required()
         ->envname("APP")
         ->check(CLI::IsMember(choices));
-    for (const auto& service : known) {
-        if (std::ranges::contains(servable, service.name))
-            add_service(serve, service, config, flags[service.name]);
-    }
+    const ServiceFlags services{serve, config, servable};
     add_shared(serve, config, seconds);
     add_edge(serve, config, seconds);
     add_business(serve, config, seconds);
@@ -281,16 +233,14 @@ Config read_config(int argc, char** argv, const std::vector<std::string>& servab
         if (std::ranges::contains(names, "all")) names = servable;
         std::ranges::sort(names);
         names.erase(std::ranges::unique(names).begin(), names.end());
-        for (const auto& name : names) {
-            config.services.push_back({name, dsn_of(name, flags[name]), flags[name].listen});
-        }
+        config.request_timeout = std::chrono::seconds{seconds.request_timeout};
+        for (const auto& name : names) config.services.push_back(services.read(name));
     } catch (const CLI::ParseError& error) {
         std::exit(app.exit(error));
     }
     config.start_timeout = std::chrono::seconds{seconds.start_timeout};
     config.drain = std::chrono::seconds{seconds.drain};
     config.payment_overdue = std::chrono::seconds{seconds.payment_overdue};
-    config.request_timeout = std::chrono::seconds{seconds.request_timeout};
     return config;
 }
 

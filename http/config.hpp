@@ -20,7 +20,11 @@ struct ServiceConfig {
     std::string name;  // account, product, …: consumer group, inbox name, metrics prefix
     std::string dsn;
     std::string listen;
+    int rps = 0;  // 0: any
+    std::chrono::seconds request_timeout{5};
 };
+constexpr int most_rps = 1'000'000;
+constexpr int longest_request_s = 3600;
 
 struct StripeConfig {
     std::string url;  // empty: payment keeps the books itself
@@ -45,11 +49,11 @@ struct Config {
     std::string log_level;
     std::string otlp_endpoint{};  // empty: no tracing
     std::optional<std::uint16_t> machine;
-    std::size_t connections;             // to each service's database, besides the consumer's
-    std::vector<std::string> origins{};  // of web pages that may ask: see Cors
-    int rps = 0;                         // of each service; 0: any
-    std::chrono::seconds request_timeout{5};
-    std::string proxy{};           // in front of the services: see ServerOptions
+    std::size_t connections;                  // to each service's database, besides the consumer's
+    std::vector<std::string> origins{};       // of web pages that may ask: see Cors
+    int rps = 0;                              // of each service that has none of its own
+    std::chrono::seconds request_timeout{5};  // likewise
+    std::string proxy{};                      // in front of the services: see ServerOptions
     std::string metrics_listen{};  // of all services here; empty: at their own, on loopback
     std::chrono::seconds start_timeout;
     OrchestratorConfig orchestrator;

@@ -93,4 +93,30 @@ TEST_F(FallbacksTest, TheNamesOfOneServiceAProcessCount) {
     EXPECT_EQ(shop_.wait(seconds{20}), 0);
 }
 
+TEST(ServiceLimits, AreOfEachServiceOfAProcess) {
+    const support::ShopDatabases databases{{"order", "payment"}};
+    const support::ShopProcess shop{
+        databases.with_topics(),
+        {"order", "payment"},
+        {{"SHOP_RPS", "1000"}, {"SHOP_ORDER_RPS", "1"}, {"SHOP_PAYMENT_REQUEST_TIMEOUT_S", "1"}}};
+    const std::map<std::string, std::string> customer{
+        {"Authorization", "Bearer " + support::token_of(1)}};
+    std::map<int, int> orders, payments;
+    for (int i = 0; i < 10; ++i) {
+        ++orders[request(shop.address("order"), "GET", "/api/v1/orders/1", {}, customer).status];
+        ++payments[request(shop.address("payment"), "GET", "/api/v1/payments/1", {}, customer)
+                       .status];
+    }
+    EXPECT_GE(orders[429], 1);
+    EXPECT_EQ(payments, (std::map<int, int>{{404, 10}}));
+
+    pqxx::connection super{databases.of("payment").dsn()};
+    pqxx::work blocker{super};
+    blocker.exec("lock table payments in access exclusive mode");
+    const auto since = std::chrono::steady_clock::now();
+    EXPECT_EQ(request(shop.address("payment"), "GET", "/api/v1/payments/2", {}, customer).status,
+              503);
+    EXPECT_LT(std::chrono::steady_clock::now() - since, seconds{4});  // five for the others
+}
+
 }  // namespace
