@@ -45,7 +45,7 @@ std::chrono::nanoseconds LeasedIds::since_boot() {
 
 LeasedIds::LeasedIds(Pool& pool, Elapsed elapsed) : pool_(pool), elapsed_(std::move(elapsed)) {
     const std::scoped_lock lock(mutex_);
-    take();
+    take(start_attempts);
 }
 
 std::int64_t LeasedIds::next() {
@@ -57,7 +57,7 @@ std::int64_t LeasedIds::next() {
 void LeasedIds::keep() {
     const auto now = elapsed_();
     if (now < renew_at_) return;
-    if (now >= ends_at_) return take();
+    if (now >= ends_at_) return take(TransactOptions{}.attempts);
     renew_at_ = now + again;
     try {
         renew(now);
@@ -76,13 +76,13 @@ void LeasedIds::renew(std::chrono::nanoseconds now) {
     if (renewed == 1) begin(now);
 }
 
-void LeasedIds::take() {
-    constexpr int attempts = 10;  // others may take the same one at the same time
-    for (int attempt = 1; attempt <= attempts; ++attempt) {
+void LeasedIds::take(int attempts) {
+    constexpr int others = 10;  // may take the same one at the same time
+    for (int other = 0; other < others; ++other) {
         const auto now = elapsed_();
         const auto taken = transact(
             pool_, [&](pqxx::work& tx) { return tx.exec(take_number, pqxx::params{lease_s()}); },
-            {.repeatable = true});
+            {.attempts = attempts, .repeatable = true});
         if (taken.empty()) continue;
         number_ = taken[0][0].as<std::uint16_t>();
         holder_ = taken[0][1].as<std::string>();

@@ -25,7 +25,7 @@ public:
     // made with it, as room for an answer that tarries and clocks that differ in speed.
     static constexpr std::chrono::minutes lease{60};
 
-    // Takes a number. Throws what pool.acquire and pqxx do, and std::runtime_error when all are
+    // Takes a number, with the patience of a start. Throws what pool.acquire and pqxx do, and std::runtime_error when all are
     // taken. The pool must outlive it.
     explicit LeasedIds(Pool& pool, Elapsed elapsed = since_boot);
 
@@ -36,7 +36,7 @@ public:
 
 private:
     void keep();
-    void take();
+    void take(int attempts);
     void renew(std::chrono::nanoseconds now);
     void begin(std::chrono::nanoseconds now);
 

@@ -25,6 +25,10 @@ struct TransactOptions {
     bool repeatable = false;  // a second run after an unknown outcome does no harm
 };
 
+// Of what a process asks once, at its start: a server that is killed meanwhile is waited for, some
+// 15 s.
+constexpr int start_attempts = 10;
+
 enum class Phase { work, commit };
 bool is_retryable(const std::exception& error, Phase phase, const TransactOptions& options);
 bool is_connection_loss(const std::exception& error);

@@ -47,7 +47,7 @@ Filter::Added added_since(domain::Pool& pool, const std::string& ids, const std:
             for (const auto& row : rows) added.ids.push_back(row[0].as<std::int64_t>());
             return added;
         },
-        {.attempts = cursor.empty() ? 5 : 1});
+        {.attempts = cursor.empty() ? domain::start_attempts : 1});
 }
 
 }  // namespace

@@ -6,7 +6,6 @@ import http.client
 import json
 import threading
 import urllib.parse
-import urllib.request
 
 import confluent_kafka
 import psycopg
@@ -25,7 +24,7 @@ ROWS = {
     # Tombstones are rows that a rollback left for what never was.
     "orders": ("order", "select id, status, amount, currency_code, never_created as tombstone"
                         " from orders"),
-    "payments": ("payment", "select id, status, amount, currency_code,"
+    "payments": ("payment", "select id, customer_id as customer, status, amount, currency_code,"
                             " status = 'CANCELLED' as tombstone from payments"),
     "reservations": ("product", "select purchase_id as id, refusal is null and not rolled_back"
                                 " as kept from reservations"),
@@ -34,7 +33,10 @@ STOCK = "select id, inventory from products"
 SOLD = """select product_id as id, sum(quantity)::bigint as quantity
           from reservation_items join reservations using (purchase_id)
           where refusal is null and not rolled_back group by product_id"""
-LEDGER = "select coalesce(sum(balance), 0)::bigint as sum from payment.balance"
+POSTINGS = """select entry, payment_id as payment, account, currency_code, amount
+              from payment.entry left join payment.posting on entry = key"""
+# What each received event brought about: the rows that name it, or the replies that its purchase got.
+STEPS = "select event_id::text as id from saga.step where event_id is not null"
 
 
 @dataclasses.dataclass
@@ -60,7 +62,8 @@ class Evidence:
     stock_before: dict  # product: pieces
     stock_after: dict
     sold: dict
-    ledger: int         # the sum of all postings
+    postings: list      # dicts as POSTINGS
+    steps: list         # the id of the event behind each step of a saga
     order_answers: dict    # id: the body of GET /api/v1/orders/:id, or None
     payment_answers: dict
     services: dict      # name: Service
@@ -84,18 +87,17 @@ def collect(env, customers, stock_before):
             stock_before=stock_before, stock_after=stock(env),
             sold={row["id"]: row["quantity"]
                   for row in databases["product"].execute(SOLD).fetchall()},
-            ledger=databases["payment"].execute(LEDGER).fetchone()["sum"],
+            postings=databases["payment"].execute(POSTINGS).fetchall(),
+            steps=[row["id"] for row in databases["orchestrator"].execute(STEPS).fetchall()],
             order_answers=_get_all(env["POSTROOM_ORDER_HTTP"], "/api/v1/orders/", owners),
             payment_answers=_get_all(env["POSTROOM_PAYMENT_HTTP"], "/api/v1/payments/", owners),
             services={name: _service(databases[name], name) for name in SERVICES},
-            logs={topic: read_log(env["POSTROOM_KAFKA"], TOPIC_PREFIX + topic)
-                  for topic in ROUTES})
+            logs=read_logs(env["POSTROOM_KAFKA"]))
 
 
 def unfinished(env):
     """How much still has to happen, as {what: how many}; empty once everything is settled."""
-    left = {"processes to come back": sum(
-        not _alive(url) for name, url in env.items() if name.endswith("_HTTP"))}
+    left = {}
     with _databases(env) as databases:
         for name, db in databases.items():
             left[f"{name} events to publish"], = db.execute(
@@ -124,14 +126,6 @@ class _databases:
             connection.close()
 
 
-def _alive(url):
-    try:
-        with urllib.request.urlopen(f"{url}/livez", timeout=5) as response:
-            return response.status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-
-
 def _service(db, name):
     def ids(query):
         return [row["id"] for row in db.execute(query).fetchall()]
@@ -146,29 +140,31 @@ def _service(db, name):
                  " union all select event_id::text from inbox.dead"))
 
 
-def read_log(brokers, topic):
-    """Every message of the topic up to its present end."""
+def read_logs(brokers):
+    """{topic: its messages up to its present end}"""
     consumer = confluent_kafka.Consumer({
         "bootstrap.servers": brokers, "group.id": "demo-proof", "enable.auto.commit": False,
         "isolation.level": "read_committed", "enable.partition.eof": True})
     try:
-        partitions = consumer.list_topics(topic, timeout=LOG_LIMIT_S).topics[topic].partitions
-        consumer.assign([confluent_kafka.TopicPartition(topic, partition, 0)
-                         for partition in partitions])
-        entries, open_partitions = [], set(partitions)
-        while open_partitions:
+        topics = consumer.list_topics(timeout=LOG_LIMIT_S).topics
+        unread = {(TOPIC_PREFIX + topic, partition) for topic in ROUTES
+                  for partition in topics[TOPIC_PREFIX + topic].partitions}
+        consumer.assign([confluent_kafka.TopicPartition(*each, 0) for each in unread])
+        logs = {topic: [] for topic in ROUTES}
+        while unread:
             message = consumer.poll(LOG_LIMIT_S)
             if message is None:
-                raise TimeoutError(f"Kafka sent nothing of {topic} for {LOG_LIMIT_S} s")
+                raise TimeoutError(f"Kafka sent nothing for {LOG_LIMIT_S} s of {unread}")
             if message.error() is None:
                 headers = dict(message.headers() or [])
-                entries.append(LogEntry(message.partition(), (message.key() or b"").decode(),
-                                        headers.get("id", b"").decode()))
+                logs[message.topic().removeprefix(TOPIC_PREFIX)].append(LogEntry(
+                    message.partition(), (message.key() or b"").decode(),
+                    headers.get("id", b"").decode()))
             elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
-                open_partitions.discard(message.partition())
+                unread.discard((message.topic(), message.partition()))
             else:
                 raise confluent_kafka.KafkaException(message.error())
-        return entries
+        return logs
     finally:
         consumer.close()
 

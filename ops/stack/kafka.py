@@ -46,25 +46,37 @@ class Kafka:
         self.log = pathlib.Path(log)
         self.port = None
         self.process = None
+        self._java = []
 
     @property
     def brokers(self):
         return f"127.0.0.1:{self.port}"
 
     def start(self):
-        java = ["java", "-Xmx512m", "-Xms512m", "-Djava.awt.headless=true",
-                "-cp", f"{kafka_jars()}/*"]
+        self.prepare()
+        self.process = self.spawn()
+        process.wait_until(self.ready, "Kafka",
+                           lambda: self.process.poll() is None, self.log)
+
+    def prepare(self):
+        """What spawn() needs, once."""
+        self._java = ["java", "-Xmx512m", "-Xms512m", "-Djava.awt.headless=true",
+                      "-cp", f"{kafka_jars()}/*"]
         self.port, controller = process.free_port(), process.free_port()
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        properties = self.data_dir / "server.properties"
-        properties.write_text(SETTINGS.format(port=self.port, controller=controller,
-                                              data=self.data_dir / "log"))
+        self._properties.write_text(SETTINGS.format(port=self.port, controller=controller,
+                                                    data=self.data_dir / "log"))
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if not (self.data_dir / "log/meta.properties").exists():
-            self._format(java, properties)
-        self.process = process.spawn([*java, "kafka.Kafka", properties], self.log)
-        process.wait_until(self._accepts, "Kafka",
-                           lambda: self.process.poll() is None, self.log)
+            self._format()
+
+    def spawn(self):
+        """Its Popen, at the same port each time."""
+        return process.spawn([*self._java, "kafka.Kafka", self._properties], self.log)
+
+    def ready(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self):
         process.stop(self.process, signal.SIGTERM)
@@ -77,17 +89,17 @@ class Kafka:
         for created in admin.create_topics(missing).values() if missing else ():
             created.result(30)
 
-    def _format(self, java, properties):
+    @property
+    def _properties(self):
+        return self.data_dir / "server.properties"
+
+    def _format(self):
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         with open(self.log, "ab") as output:
             done = subprocess.run(
                 # With "=", since it may begin with "-".
-                [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}",
-                 "--config", properties],
+                [*self._java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}",
+                 "--config", self._properties],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         if done.returncode != 0:
             raise StageFailed("Kafka could not format its data directory", self.log)
-
-    def _accepts(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0

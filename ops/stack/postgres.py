@@ -13,6 +13,7 @@ from stages import StageFailed
 
 BIN = pathlib.Path("/usr/lib/postgresql/17/bin")
 USER = "postgres"  # PostgreSQL refuses to run as root.
+STOP = signal.SIGINT  # fast shutdown: ends sessions, then a checkpoint
 
 SETTINGS = """
 listen_addresses = '127.0.0.1'
@@ -24,6 +25,8 @@ max_prepared_transactions = 50
 max_replication_slots = 50
 max_wal_senders = 50
 max_wal_size = 4GB
+# After a kill: one call instead of one a file.
+recovery_init_sync_method = syncfs
 """
 
 
@@ -50,18 +53,33 @@ class Postgres:
                 f" dbname={database}")
 
     def start(self):
+        self.prepare()
+        self.process = self.spawn()
+        process.wait_until(self.ready, "PostgreSQL",
+                           lambda: self.process.poll() is None, self.log)
+
+    def prepare(self):
+        """What spawn() needs, once."""
         if not (self.data_dir / "PG_VERSION").exists():
             self._create()
         # Its pid means nothing in this namespace.
         (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
         self.port = process.free_port()
-        self.process = process.spawn([BIN / "postgres", "-D", self.data_dir, "-p", str(self.port)],
-                                     self.log, user=USER)
-        process.wait_until(self._accepts, "PostgreSQL",
-                           lambda: self.process.poll() is None, self.log)
+
+    def spawn(self):
+        """Its Popen, at the same port each time. Ends at once while sessions of a killed one live."""
+        return process.spawn([BIN / "postgres", "-D", self.data_dir, "-p", str(self.port)],
+                             self.log, user=USER)
+
+    def ready(self):
+        try:
+            psycopg.connect(self.dsn(), connect_timeout=2).close()
+            return True
+        except psycopg.OperationalError:
+            return False
 
     def stop(self):
-        process.stop(self.process, signal.SIGINT)  # fast shutdown: ends sessions, then a checkpoint
+        process.stop(self.process, STOP)
 
     def _create(self):
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -84,10 +102,3 @@ class Postgres:
             raise StageFailed("initdb failed", self.log)
         with open(self.data_dir / "postgresql.conf", "a", encoding="ascii") as config:
             config.write(SETTINGS)
-
-    def _accepts(self):
-        try:
-            psycopg.connect(self.dsn(), connect_timeout=2).close()
-            return True
-        except psycopg.OperationalError:
-            return False

@@ -41,6 +41,7 @@ def prove(evidence):
     _prove_acknowledgements(evidence, verdict)
     _prove_effects(evidence, verdict)
     _prove_conservation(evidence, verdict)
+    _prove_effects_of_messages(evidence, verdict)
     for topic, (senders, receivers) in ROUTES.items():
         _prove_transport(evidence, verdict, topic, senders, receivers)
     _prove_rest(evidence, verdict)
@@ -103,7 +104,47 @@ def _prove_conservation(evidence, verdict):
     verdict.expect_none("products whose stock is not what was there, less what was sold", [
         product for product, before in evidence.stock_before.items()
         if evidence.stock_after.get(product) != before - evidence.sold.get(product, 0)])
-    verdict.expect_none("postings that do not balance", [evidence.ledger] if evidence.ledger else [])
+    _prove_books(evidence, verdict)
+
+
+def _prove_books(evidence, verdict):
+    """Each payment that was taken is booked once, from its customer to the sales, and back if refunded."""
+    expected = collections.Counter()
+    for row in evidence.rows["payments"]:
+        entries = {"TAKEN": {"take": 1}, "REFUNDED": {"take": 1, "refund": -1}}
+        for entry, sign in entries.get(row["status"], {}).items():
+            for account, amount in ((f"customer:{row['customer']}", -row["amount"]),
+                                    ("sales", row["amount"])):
+                expected[f"{entry}-{row['id']}", row["id"], account, row["currency_code"],
+                         sign * amount] += 1
+    booked = collections.Counter(
+        tuple(row[field] for field in ("entry", "payment", "account", "currency_code", "amount"))
+        for row in evidence.postings)
+    verdict.expect_none("payments that are not in the books", expected - booked)
+    verdict.expect_none("postings of no payment", booked - expected)
+    sums = collections.Counter()
+    for row in evidence.postings:
+        sums[row["entry"]] += row["amount"] or 0
+    verdict.expect_none("entries that do not balance", [entry for entry, sum_ in sums.items() if sum_])
+
+
+def _prove_effects_of_messages(evidence, verdict):
+    """Each received message took effect once: a step of the saga, or a reply."""
+    received = collections.Counter(evidence.services["orchestrator"].received.keys())
+    steps = collections.Counter(evidence.steps)
+    verdict.expect_none("messages without a step of the saga", received - steps)
+    verdict.expect_none("steps of the saga of no message, or twice", steps - received)
+    sent = {event["id"]: event for service in evidence.services.values()
+            for event in service.events}
+    for name in ROUTES["reply"][0]:
+        service = evidence.services[name]
+        commands = collections.Counter(
+            sent[id_]["key"] for id_ in service.received
+            if id_ in sent and sent[id_]["topic"] != "purchase-result")
+        replies = collections.Counter(event["key"] for event in service.events
+                                      if event["topic"] == "reply")
+        verdict.expect_none(f"purchases whose commands {name} did not answer", commands - replies)
+        verdict.expect_none(f"purchases whose commands {name} answered twice", replies - commands)
 
 
 def _prove_transport(evidence, verdict, topic, senders, receivers):

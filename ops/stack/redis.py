@@ -34,7 +34,8 @@ cluster-require-full-coverage no
 
 
 class Redis:
-    """data_dir and the password are made anew at each start()."""
+    """data_dir and the password are made anew at each prepare(). Whoever keeps the servers running spawns
+    each, and then join()s them."""
 
     def __init__(self, data_dir, log, nodes=1):
         self.data_dir = pathlib.Path(data_dir)
@@ -42,33 +43,43 @@ class Redis:
         self.nodes = nodes
         self.password = None
         self.ports = []
-        self.processes = []
 
     @property
     def addresses(self):
         """host:port of each server, with commas between."""
         return ",".join(f"127.0.0.1:{port}" for port in self.ports)
 
-    def start(self):
+    def prepare(self):
+        """What spawn() needs, once."""
         self.password = secrets.token_hex(16)
         shutil.rmtree(self.data_dir, ignore_errors=True)
         for _ in range(self.nodes):
-            self._start_one()
-        for port, server in zip(self.ports, self.processes):
-            process.wait_until(lambda: self._cli(port, "ping") == "PONG", "Redis",
-                               lambda: server.poll() is None, self.log)
-        if self.nodes > 1:
-            self._join()
+            self._configure_one()
 
-    def stop(self):
-        for server in self.processes:
-            process.stop(server)
+    def spawn(self, port):
+        """The Popen of the server of that port."""
+        return process.spawn(["redis-server", self._config(port)], self.log, user=USER)
 
-    def _start_one(self):
+    def ready(self, port):
+        return self._cli(port, "ping") == "PONG"
+
+    def join(self):
+        """Makes a cluster of them, if there are several; each must be ready."""
+        if self.nodes == 1:
+            return
+        self._cli(self.ports[0], "--cluster", "create", *self.addresses.split(","),
+                  "--cluster-replicas", "1", "--cluster-yes")
+        for port in self.ports:
+            process.wait_until(lambda: self._knows_all(port), "the Redis cluster", lambda: True, self.log)
+
+    def _config(self, port):
+        return self.data_dir / str(port) / "redis.conf"
+
+    def _configure_one(self):
         port = process.free_port()
-        home = self.data_dir / str(port)
+        config = self._config(port)
+        home = config.parent
         home.mkdir(mode=0o700, parents=True)
-        config = home / "redis.conf"
         config.touch(0o600)  # it holds the password
         text = SETTINGS.format(port=port, dir=home, password=self.password)
         if self.nodes > 1:
@@ -77,15 +88,6 @@ class Redis:
         for path in (home, config):
             shutil.chown(path, USER, USER)
         self.ports.append(port)
-        self.processes.append(process.spawn(["redis-server", config], self.log, user=USER))
-
-    def _join(self):
-        self._cli(self.ports[0], "--cluster", "create", *self.addresses.split(","),
-                  "--cluster-replicas", "1", "--cluster-yes")
-        for port in self.ports:
-            process.wait_until(lambda: self._knows_all(port), "the Redis cluster",
-                               lambda: all(server.poll() is None for server in self.processes),
-                               self.log)
 
     def _knows_all(self, port):
         slots = self._cli(port, "cluster", "slots")

@@ -70,11 +70,14 @@ def run_ctest(build_dir, labels, env):
 def run_alone(name, build_dir, env, options):
     """One of the chaos tests, longer or larger; prints its line of each mode, or the end of its log."""
     env = {**env, "POSTROOM_SOAK_MINUTES": str(options.minutes),
-           "POSTROOM_BACKLOG_EVENTS": str(options.events)}
+           "POSTROOM_BACKLOG_EVENTS": str(options.events),
+           "POSTROOM_PURCHASES": str(options.purchases)}
     if options.seed is not None:
         env["POSTROOM_SEED"] = str(options.seed)
-    stages.run(name, [build_dir / "bin/chaos_test", f"--gtest_filter=*{name.capitalize()}.*"],
-               env=env)
+    argv = ([sys.executable, "-B", SOURCE_DIR / "tests/chaos/conservation_test.py"]
+            if name == "conservation" else
+            [build_dir / "bin/chaos_test", f"--gtest_filter=*{name.capitalize()}.*"])
+    stages.run(name, argv, env=env)
     log = (LOG_DIR / f"{name}.log").read_text(encoding="utf-8", errors="replace")
     print(*(line for line in log.splitlines() if line.startswith(f"{name} ")), sep="\n")
     return 0
@@ -86,6 +89,7 @@ def main():
     parser.add_argument("--seed", type=int)
     parser.add_argument("--minutes", type=int, default=1)
     parser.add_argument("--events", type=int, default=5_000_000)
+    parser.add_argument("--purchases", type=int, default=20_000)
     options = parser.parse_args()
     what = options.what
     presets = [name for name in what if name in PRESETS]
@@ -112,7 +116,7 @@ def main():
             if preset == "mutants":
                 return subprocess.run([sys.executable, "tests/chaos/run_mutants.py", *what[1:]],
                                       env=env, cwd=SOURCE_DIR).returncode
-            if what in (["soak"], ["backlog"]):
+            if what in (["soak"], ["backlog"], ["conservation"]):
                 return run_alone(what[0], build_dir, env, options)
             return run_ctest(build_dir, PRESETS.get(preset, what), env)
         finally:

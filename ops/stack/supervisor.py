@@ -5,17 +5,15 @@
         os.kill(stack.pid("order-relay"), signal.SIGKILL)
         stack.restarts("order-relay")       # 1, soon
 
-A service, a relay or HAProxy that ends is started again at once, at the same address; one that keeps ending,
-less and less often. PostgreSQL, Kafka and Redis are not restarted; a Redis that ends ends nothing else, as
-the services do without it. The data stays in run_dir, but for Redis', which is a cache. With tracing, services
-and relays send their spans to a Zipkin, which is not restarted either.
+Whatever ends is started again at once, at the same address and with its data; what keeps ending, less and less
+often. The data stays in run_dir, but for Redis', which is a cache. With tracing, services and relays send their
+spans to a Zipkin, which alone is not restarted.
 """
 
-import http.client
+import functools
 import json
 import pathlib
 import secrets
-import threading
 import time
 
 import kafka
@@ -25,54 +23,8 @@ import redis
 import zipkin
 from provision import provision
 from shop import EDGE, GRPC, ROUTES, SERVICES, TOPIC_PREFIX
-from stages import StageFailed, stage
-
-LONGEST_PAUSE_S = 2.0
-# Whoever lived that long did not end because of its start.
-HEALTHY_AFTER_S = 1.0
-
-
-class Supervised:
-    """One process that is started again whenever it ends."""
-
-    def __init__(self, argv, env, log, address):
-        self.argv, self.env, self.log, self.address = argv, env, log, address
-        self.restarts = 0
-        self.pause_s = 0.0
-        self.restart_at = None
-        self.start()
-
-    def start(self):
-        self.restart_at = None
-        self.started_at = time.monotonic()
-        self.process = process.spawn(self.argv, self.log, self.env)
-
-    def check(self):
-        """Restarts it if need be, and says whether it did."""
-        now = time.monotonic()
-        if self.restart_at is None and self.process.poll() is not None:
-            healthy = now - self.started_at >= HEALTHY_AFTER_S
-            self.pause_s = 0.0 if healthy else min(LONGEST_PAUSE_S, self.pause_s * 2 or 0.1)
-            self.restart_at = now + self.pause_s
-        if self.restart_at is not None and now >= self.restart_at:
-            self.restarts += 1
-            self.start()
-            return True
-        return False
-
-    def ready(self):
-        return self.answers(self.address)
-
-    @staticmethod
-    def answers(address):
-        connection = http.client.HTTPConnection(address, timeout=2)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+from stages import stage
+from supervised import Supervised, Supervisor, answers
 
 
 class Stack:
@@ -89,9 +41,7 @@ class Stack:
         self._kafka = kafka.Kafka(self.run_dir / "kafka", self._log("kafka"))
         self._redis = redis.Redis(self.run_dir / "redis", self._log("redis"), redis_nodes)
         self._zipkin = zipkin.Zipkin(self._log("zipkin")) if tracing else None
-        self._supervised = {}
-        self._stopping = threading.Event()
-        self._watcher = None
+        self._supervisor = Supervisor(self._publish_pids)
 
     def __enter__(self):
         self.start()
@@ -104,29 +54,34 @@ class Stack:
         """Services and relays: what is the project's own."""
         return [*SERVICES, *(f"{service}-relay" for service in SERVICES)]
 
-    def _everyone(self):
-        return ["edge", *self.names()]
+    def servers(self):
+        """What those need; of a Redis cluster, each server."""
+        count = self._redis.nodes
+        return ["postgres", "kafka", "edge",
+                *(["redis"] if count == 1 else [f"redis-{number}" for number in range(1, count + 1)])]
 
     def pid(self, name):
-        return self._supervised[name].process.pid
+        return self.process(name).pid
 
     def process(self, name):
         """Its present Popen, to kill it and to wait for what that did."""
-        return self._supervised[name].process
+        return self._supervisor.processes[name].process
 
     def restarts(self, name):
-        return self._supervised[name].restarts
+        return self._supervisor.processes[name].restarts
+
+    def away(self):
+        """Those that are not ready."""
+        return [name for name, each in self._supervisor.processes.items() if not each.ready()]
 
     def start(self):
         try:
             kafka.kafka_jars()
             self.log_dir.mkdir(parents=True, exist_ok=True)
-            for name in ("postgres", "kafka", "redis", "zipkin", "migrate", *self._everyone()):
+            for name in ("postgres", "kafka", "redis", "zipkin", "migrate", "edge", *self.names()):
                 self._log(name).unlink(missing_ok=True)
             with stage("PostgreSQL, Kafka and Redis"):
-                self._postgres.start()
-                self._redis.start()
-                self._kafka.start()
+                self._start_servers()
                 # A relay makes them at its first event; a consumer without partitions is not ready.
                 self._kafka.create_topics([TOPIC_PREFIX + topic for topic in ROUTES])
             if self._zipkin:
@@ -143,53 +98,47 @@ class Stack:
             raise
 
     def stop(self):
-        """The edge, services, relays, Redis, Kafka, PostgreSQL: each while what it needs still runs."""
-        self._stopping.set()
-        if self._watcher:
-            self._watcher.join()
-        for name in self._everyone():
-            if name in self._supervised:
-                process.stop(self._supervised[name].process)
+        """Each while what it needs still runs."""
+        others = [name for name in self.servers() if name not in ("edge", "postgres")]
+        self._supervisor.stop([["edge"], self.names(), others, ["postgres"]])
         if self._zipkin:
             self._zipkin.stop()
-        self._redis.stop()
-        self._kafka.stop()
-        self._postgres.stop()
         for name in ("env", "pids.json", "grpc.token"):
             (self.run_dir / name).unlink(missing_ok=True)
 
-    def wait(self):
-        """Returns never; raises once a server ended, since those are not restarted."""
-        servers = {"PostgreSQL": self._postgres, "Kafka": self._kafka}
+    @staticmethod
+    def wait():
+        """Returns never."""
         while True:
-            for name, server in servers.items():
-                if server.process.poll() is not None:
-                    raise StageFailed(f"{name} ended (exit {server.process.returncode})",
-                                      server.log)
-            time.sleep(0.2)
+            time.sleep(60)
 
     def _log(self, name):
         return self.log_dir / f"{name}.log"
+
+    def _start_servers(self):
+        self._postgres.prepare()
+        self._kafka.prepare()
+        self._redis.prepare()
+        names = [name for name in self.servers() if name.startswith("redis")]
+        self._supervisor.keep({
+            "postgres": Supervised(self._postgres.spawn, self._postgres.ready,
+                                   self._log("postgres"), postgres.STOP),
+            "kafka": Supervised(self._kafka.spawn, self._kafka.ready, self._log("kafka")),
+            **{name: Supervised(functools.partial(self._redis.spawn, port),
+                                functools.partial(self._redis.ready, port), self._log("redis"))
+               for name, port in zip(names, self._redis.ports)}})
+        self._redis.join()
 
     def _start_processes(self, passwords):
         self.env["POSTROOM_KAFKA"] = self._kafka.brokers
         self.env["POSTROOM_REDIS"] = self._redis.addresses
         self.env["POSTROOM_REDIS_PASSWORD"] = self._redis.password
         self.env["POSTROOM_ADMIN_DSN"] = self._uri("postgres", self._postgres.password, "postgres")
-        addresses = {name: f"127.0.0.1:{process.free_port()}" for name in self._everyone()}
-        started = threading.Event()
-        # One thread starts them all and stays: a process ends with the thread that started it.
-        self._watcher = threading.Thread(
-            target=self._watch, args=(self._commands(passwords, addresses), started), daemon=True)
-        self._watcher.start()
-        started.wait()
-        for name, supervised in self._supervised.items():
-            process.wait_until(supervised.ready, name, lambda: self._starts_well(supervised),
-                               supervised.log)
-
-    @staticmethod
-    def _starts_well(supervised):
-        return supervised.restarts < 5
+        addresses = {name: f"127.0.0.1:{process.free_port()}" for name in ("edge", *self.names())}
+        self._supervisor.keep({
+            name: Supervised(functools.partial(process.spawn, argv, self._log(name), env),
+                             functools.partial(answers, address), self._log(name))
+            for name, (argv, env, address) in self._commands(passwords, addresses).items()})
 
     def _commands(self, passwords, addresses):
         commands = {}
@@ -244,17 +193,8 @@ class Stack:
     def _uri(self, user, password, database):
         return f"postgresql://{user}:{password}@127.0.0.1:{self._postgres.port}/{database}"
 
-    def _watch(self, commands, started):
-        for name, (argv, env, address) in commands.items():
-            self._supervised[name] = Supervised(argv, env, self._log(name), address)
-        self._publish_pids()
-        started.set()
-        while not self._stopping.wait(0.02):
-            if any([supervised.check() for supervised in self._supervised.values()]):
-                self._publish_pids()
-
     def _publish_pids(self):
-        pids = {name: self.pid(name) for name in self._everyone()}
+        pids = {name: each.process.pid for name, each in self._supervisor.processes.items()}
         self._write("pids.json", json.dumps(pids, indent=4) + "\n")
 
     def _write(self, name, text):

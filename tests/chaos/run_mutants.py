@@ -24,7 +24,8 @@ SOURCE_DIR = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = {"Access": "tests/integration/api_test.py", "AccountAwayTest": "account_test",
             "AccountGrpcTest": "account_test", "AccountHttpTest": "account_test",
             "AccountLoginTest": "account_test", "AccountSessionTest": "account_test",
-            "CacheTest": "cache_test", "Config": "relay_unit_test", "EdgeTest": "edge_test",
+            "CacheTest": "cache_test", "Config": "relay_unit_test",
+            "Conservation": "tests/chaos/conservation_test.py", "EdgeTest": "edge_test",
             "FilterKind/0": "cache_unit_test", "FilterTest": "cache_test",
             "InboxHistory": "append_test", "LastUnit": "product_test",
             "LastUnitCached": "product_test", "LeasedIdsTest": "product_test",
@@ -133,6 +134,11 @@ MUTANTS = {
                     r"applied twice"),
     "soak:no_inbox": (
         "–", "Delivery/Soak.OfEveryFaultInTurnLosesNothingAndRepeatsNoEffect/at_least_once", r"twice=[1-9]"),
+    "conservation:no_inbox": ("–", "Conservation.test_holds_whoever_is_killed",
+                              r"steps of the saga of no message, or twice: [1-9]"),
+    "conservation:step_not_persisted": (
+        "–", "Conservation.test_holds_whoever_is_killed",
+        r"purchases that did not end exactly once, in the same way everywhere: [1-9]"),
     "no_dummy_hash": ("–", "AccountLoginTest.AnswersAnUnknownAddressAsItDoesAWrongPassword",
                       r"an unknown address is known by its time"),
     "no_login_throttle": ("–", "AccountLoginTest.LetsThroughNoMoreGuessesThatComeAtOnce",

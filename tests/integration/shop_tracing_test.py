@@ -25,7 +25,7 @@ import process  # noqa: E402
 import stages  # noqa: E402
 from customers import Customer, Link, patiently  # noqa: E402
 from shop import GRPC, ROUTES, SERVICES  # noqa: E402
-from supervisor import Supervised  # noqa: E402
+from supervised import answers  # noqa: E402
 from zipkin import Zipkin  # noqa: E402
 
 BIN = pathlib.Path(os.environ["POSTROOM_BIN"]).resolve()
@@ -146,7 +146,7 @@ class OnePurchase(unittest.TestCase):
         shop = process.spawn([BIN / "shop", "serve", "all"], self.shop_log, env)
         self.addCleanup(process.stop, shop)
         for address in self.http.values():
-            process.wait_until(lambda: Supervised.answers(address), "the shop",
+            process.wait_until(lambda: answers(address), "the shop",
                                lambda: shop.poll() is None, self.shop_log)
 
     def start_relay(self):

@@ -28,6 +28,11 @@ def row(id_, **more):
     return {"id": id_, "amount": 100, "currency_code": "EUR", **more}
 
 
+def posting(entry, payment, account, amount):
+    return {"entry": entry, "payment": payment, "account": account, "currency_code": "EUR",
+            "amount": amount}
+
+
 def good():
     services = {name: Service([], {}, [], []) for name in SERVICES}
     logs = {topic: [] for topic in ROUTES}
@@ -39,17 +44,28 @@ def good():
         for receiver in ROUTES[topic][1]:
             services[receiver].received[id_] = 0
     orders = [row(7, status="PAID", tombstone=False)]
-    payments = [row(7, status="TAKEN", tombstone=False)]
+    payments = [row(7, customer=3, status="TAKEN", tombstone=False)]
     return Evidence(
         acknowledged={"a": 7, "b": 8},
         rows={"purchases": [row(7, key="a", success=True), row(8, key="b", success=False)],
               "sagas": [{"id": 7, "state": "COMPLETED"}, {"id": 8, "state": "COMPENSATED"}],
               "orders": orders, "payments": payments,
               "reservations": [{"id": 7, "kept": True}, {"id": 8, "kept": False}]},
-        stock_before={1: 10}, stock_after={1: 7}, sold={1: 3}, ledger=0,
+        stock_before={1: 10}, stock_after={1: 7}, sold={1: 3},
+        postings=[posting("take-7", 7, "customer:3", -100), posting("take-7", 7, "sales", 100)],
+        steps=["p7", "p8", "a7", "a8", "b7"],
         order_answers={7: dict(orders[0]), 8: None},
         payment_answers={7: dict(payments[0]), 8: None},
         services=services, logs=logs)
+
+
+def transported(evidence, sender, id_, type_, topic):
+    """Of purchase 8, and as it should be as far as transport goes."""
+    events = evidence.services[sender].events
+    events.append({"seq": len(events) + 1, "id": id_, "key": "8", "type": type_, "topic": topic})
+    evidence.logs[topic].append(LogEntry(0, "8", id_))
+    for receiver in ROUTES[topic][1]:
+        evidence.services[receiver].received[id_] = 0
 
 
 class DemoProof(unittest.TestCase):
@@ -89,17 +105,31 @@ class DemoProof(unittest.TestCase):
             "received, appended by nobody": lambda e: e.services["order"].received.update(x=0),
             "an event to no known topic": lambda e: e.services["order"].events.append(
                 {"seq": 1, "id": "o1", "key": "7", "type": "X", "topic": "x"}),
-            "paid twice": lambda e: e.rows["payments"].append(row(7, status="TAKEN", tombstone=False)),
+            "paid twice": lambda e: e.rows["payments"].append(
+                row(7, customer=3, status="TAKEN", tombstone=False)),
             "not paid": lambda e: e.rows["payments"].pop(),
             "paid for a purchase taken back": lambda e: e.rows["payments"].append(
-                row(8, status="TAKEN", tombstone=False)),
+                row(8, customer=3, status="TAKEN", tombstone=False)),
             "another amount": lambda e: e.rows["payments"][0].update(amount=99),
             "no end": lambda e: e.rows["sagas"][0].update(state="EXECUTING"),
             "another end at the customer's": lambda e: e.rows["purchases"][1].update(success=True),
             "stock kept by a purchase taken back": lambda e: e.rows["reservations"][1].update(
                 kept=True),
             "stock lost": lambda e: e.stock_after.update({1: 6}),
-            "money made": lambda e: setattr(e, "ledger", 5),
+            "money made": lambda e: e.postings[1].update(amount=105),
+            "a posting lost": lambda e: e.postings.pop(),
+            "not booked": lambda e: e.postings.clear(),
+            "booked twice": lambda e: e.postings.extend(
+                [posting("again-7", 7, "customer:3", -100), posting("again-7", 7, "sales", 100)]),
+            "another customer's money": lambda e: e.postings[0].update(account="customer:4"),
+            "an entry without postings": lambda e: e.postings.append(
+                posting("take-9", 9, None, None)),
+            "a message without effect": lambda e: e.steps.pop(),
+            "a message with two effects": lambda e: e.steps.append("p7"),
+            "a command without a reply": lambda e: transported(
+                e, "orchestrator", "c8", "CreatePayment", "create-payment"),
+            "a command answered twice": lambda e: e.steps.append("b8") or transported(
+                e, "payment", "b8", "Reply", "reply"),
             "unpublished": lambda e: e.services["order"].pending.append("o7"),
             "a dead letter": lambda e: e.services["payment"].dead.append("c7"),
             "HTTP knows no such order": lambda e: e.order_answers.update({7: None}),
