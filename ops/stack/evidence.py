@@ -108,7 +108,20 @@ def unfinished(env):
             "select count(*) from purchases where success is null").fetchone()
         left["orders without an end"], = databases["order"].execute(
             "select count(*) from orders where status = 'PENDING'").fetchone()
+        left["messages to receive"] = _to_receive(databases)
     return {what: count for what, count in left.items() if count}
+
+
+def _to_receive(databases):
+    """How many events of the topics have not come to those who receive them."""
+    count = 0
+    for name, db in databases.items():
+        for topic, appended in db.execute(
+                "select aggregatetype, count(*) from outbox.event group by 1").fetchall():
+            count += appended * len(ROUTES.get(topic, ((), ()))[1])
+        count -= db.execute("select count(*) from inbox.received where consumer = %s",
+                            [name]).fetchone()[0]
+    return count
 
 
 class _databases:

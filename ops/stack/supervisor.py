@@ -82,7 +82,7 @@ class Stack:
                 self._log(name).unlink(missing_ok=True)
             with stage("PostgreSQL, Kafka and Redis"):
                 self._start_servers()
-                # A relay makes them at its first event; a consumer without partitions is not ready.
+                # A relay makes them at its first event; a consumer without partitions is in no group.
                 self._kafka.create_topics([TOPIC_PREFIX + topic for topic in ROUTES])
             if self._zipkin:
                 with stage("Zipkin"):

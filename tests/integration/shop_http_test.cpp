@@ -181,6 +181,14 @@ TEST_F(ShopHttpTest, SaysThatItIsNotReadyBeforeItRefusesConnections) {
     EXPECT_EQ(draining.process().wait(std::chrono::seconds{10}), 0);
 }
 
+TEST_F(ShopHttpTest, IsReadyForCustomersThoughItStartsWhileKafkaIsAway) {
+    const support::ShopProcess apart{
+        databases, {"purchase"}, {{"SHOP_KAFKA_BROKERS", "127.0.0.1:1"}}};
+    const auto answer = request(apart.address("purchase"), "GET", "/readyz");
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    EXPECT_EQ(answer.body, "ready, but the consumer is not in its group\n");
+}
+
 TEST_F(ShopHttpTest, ShowsItsHealthAndItsMetrics) {
     const auto topic = databases.topic_prefix + "purchase-result";
     support::create_topic(topic, 1);

@@ -43,7 +43,7 @@ public:
     // account is not among them, nobody answers for it, and a token that is right in itself counts.
     const std::map<std::string, std::string>& environment() const { return environment_; }
 
-    // Itself, once there are all topics, of one partition. A consumer without any is not ready.
+    // Itself, once there are all topics, of one partition. Without any, a consumer is in no group.
     const ShopDatabases& with_topics() const;
 
     const std::string topic_prefix = unique_name("shop") + ".";  // also of the consumer groups
