@@ -25,8 +25,8 @@ public:
     // made with it, as room for an answer that tarries and clocks that differ in speed.
     static constexpr std::chrono::minutes lease{60};
 
-    // Takes a number, with the patience of a start. Throws what pool.acquire and pqxx do, and std::runtime_error when all are
-    // taken. The pool must outlive it.
+    // Takes a number, with the patience of a start. Throws what pool.acquire and pqxx do, and
+    // std::runtime_error when all are taken. The pool must outlive it.
     explicit LeasedIds(Pool& pool, Elapsed elapsed = since_boot);
 
     // Above all that it made before. Throws as the constructor, only once the lease cannot be
