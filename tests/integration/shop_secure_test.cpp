@@ -76,13 +76,14 @@ protected:
         return shop.output();
     }
 
-    // One that started, and says this of Kafka, and that it is not ready.
+    // One that started, and says this of Kafka, and that it consumes nothing.
     void expect_trouble(const std::string& kafka, const std::string& cause) const {
         support::ShopProcess shop{{"payment"}, environment(dsn(certificates_.authority()), kafka)};
         EXPECT_TRUE(support::happens_within(30s, [&] {
             return shop.process().output().contains(cause);
         })) << shop.process().output();
-        EXPECT_EQ(support::request(shop.address("payment"), "GET", "/readyz").status, 503);
+        EXPECT_THAT(support::request(shop.address("payment"), "GET", "/readyz").body,
+                    HasSubstr("the consumer is not in its group"));
         EXPECT_THAT(shop.process().output(), Not(HasSubstr("canary")));
     }
 
