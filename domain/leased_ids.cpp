@@ -57,13 +57,15 @@ std::int64_t LeasedIds::next() {
 void LeasedIds::keep() {
     const auto now = elapsed_();
     if (now < renew_at_) return;
-    if (now >= ends_at_) return take(TransactOptions{}.attempts);
-    renew_at_ = now + again;
-    try {
-        renew(now);
-    } catch (const std::exception&) {
-        // There is time for another try; the last one tells.
+    if (now < ends_at_) {
+        renew_at_ = now + again;
+        try {
+            renew(now);
+        } catch (const std::exception&) {
+            // There is time for another try; the last one tells.
+        }
     }
+    if (now >= ends_at_) take(TransactOptions{}.attempts);
 }
 
 void LeasedIds::renew(std::chrono::nanoseconds now) {
@@ -73,7 +75,9 @@ void LeasedIds::renew(std::chrono::nanoseconds now) {
             return tx.exec(renew_number, pqxx::params{lease_s(), number_, holder_}).affected_rows();
         },
         {.repeatable = true});
-    if (renewed == 1) begin(now);
+    // Else it is another's already: a failover may have taken our lease back.
+    if (renewed == 1) return begin(now);
+    ends_at_ = now;
 }
 
 void LeasedIds::take(int attempts) {

@@ -59,11 +59,14 @@ int Operate::drain() const {
     auto connection = connect();
     const auto shard = shard_ ? std::optional{std::to_string(*shard_)} : std::nullopt;
     const auto until = Clock::now() + std::chrono::seconds{timeout_s_};
-    connection.run(drain_sql, {reason_.empty() ? std::nullopt : std::optional{reason_}, shard});
+    const auto asked =
+        connection.run(drain_sql, {reason_.empty() ? std::nullopt : std::optional{reason_}, shard});
     for (auto told = Clock::now();;) {
         const auto state = connection.run(state_sql, {shard});
-        if (state.rows() == 0)
-            throw std::runtime_error{"not drained: somebody has resumed it. See: postroom audit"};
+        if (state.rows() < asked.rows())
+            throw std::runtime_error{
+                "not drained: somebody has resumed or paused a shard meanwhile. See: postroom "
+                "audit"};
         const auto left = line(state);
         if (left.empty()) break;
         if (Clock::now() >= until)

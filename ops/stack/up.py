@@ -1,4 +1,4 @@
-"""What ./ops/up leaves running: a Stack, until SIGTERM or until a server ends."""
+"""What ./ops/up leaves running: a Stack, until SIGTERM; whatever ends is started again."""
 
 import os
 import sys

@@ -1,5 +1,6 @@
 // A drain: what was committed is published, then nothing, though writers go on and relays die.
 #include <algorithm>
+#include <future>
 #include <set>
 #include <thread>
 
@@ -140,6 +141,20 @@ TEST_F(DrainByHand, OfOneShardLeavesTheOthersAlone) {
     EXPECT_EQ(log().size(), 40U - static_cast<unsigned>(held / 2));
     do_it({"resume", "--shard", "1"});
     await_count(0, "outbox.pending");
+}
+
+TEST_F(DrainByHand, HasNotSucceededWhenOneOfItsShardsWasResumed) {
+    {
+        auto process = start({"--relay-idle-ms", "100"});
+        do_it({"shards", "2"});
+        await_count(2, "outbox.current_position");
+    }
+    for (int key = 0; key < 20; ++key) append(std::to_string(key), "Happened");
+    const auto refused = std::async(std::launch::async, [&] {
+        expect_refusal({"drain", "--timeout", "60"}, "resumed or paused a shard meanwhile");
+    });
+    await_count(2, "outbox.paused where upto is not null");
+    do_it({"resume", "--shard", "1"});
 }
 
 }  // namespace integration

@@ -150,6 +150,8 @@ TEST_F(SecureShop, RefusesPropertiesThatCannotBeWithoutQuotingThem) {
     };
     EXPECT_THAT(told("sasl.pasword = canary\n"), HasSubstr("did you mean sasl.password?"));
     EXPECT_THAT(told("\nsasl.password canary\n"), HasSubstr(":2: write NAME = VALUE"));
+    EXPECT_THAT(told("sasl.password: canary==\n"), HasSubstr(":1: write NAME = VALUE"));
+    EXPECT_THAT(told("# sasl.password=canary\n"), HasSubstr("has no property"));
     EXPECT_THAT(told("sasl.password=canary\nsasl.password=canary-2\n"), HasSubstr("there twice"));
     EXPECT_THAT(told("enable.auto.commit = true\n"), HasSubstr("the shop's own to set"));
     EXPECT_THAT(told("ssl.ca.location = /nowhere\nsecurity.protocol = SSL\n"),
