@@ -150,11 +150,12 @@ TEST_F(DrainByHand, HasNotSucceededWhenOneOfItsShardsWasResumed) {
         await_count(2, "outbox.current_position");
     }
     for (int key = 0; key < 20; ++key) append(std::to_string(key), "Happened");
-    const auto refused = std::async(std::launch::async, [&] {
+    auto refused = std::async(std::launch::async, [&] {
         expect_refusal({"drain", "--timeout", "60"}, "resumed or paused a shard meanwhile");
     });
     await_count(2, "outbox.paused where upto is not null");
     do_it({"resume", "--shard", "1"});
+    refused.get();
 }
 
 }  // namespace integration
